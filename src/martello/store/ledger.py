@@ -1,0 +1,156 @@
+"""The append-only list of what was made, from what, when, by whom; and of every look at gold.
+
+SQLite beside the blobs by default; any SQLAlchemy URL (Postgres) by setting. Never imported by the serving process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from martello.errors import EnvironmentFault
+
+__all__ = ["Ledger", "LedgerLine"]
+
+_METADATA = sa.MetaData()
+_LINES = sa.Table(
+    "lines",
+    _METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("word", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, index=True),
+    sa.Column("records", sa.Text, nullable=False),  # JSON list of record ids
+    sa.Column("parents", sa.Text, nullable=False),  # JSON list of record ids
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+)
+_LOOKS = sa.Table(
+    "gold_looks",
+    _METADATA,
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("gold", sa.Text, nullable=False),  # the sample whose gold was asked
+    sa.Column("asked_by", sa.Text, nullable=False),  # the operating point that was judged
+    sa.UniqueConstraint("gold", "asked_by"),
+)
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line: the stage that ran, what it made from what, who ran it, when and how long it took."""
+
+    seq: int
+    at: str
+    who: str
+    word: str
+    key: str
+    records: tuple[str, ...]
+    parents: tuple[str, ...]
+    seconds: float
+    version: str
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Ledger:
+    """Append and read ledger lines.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL of the database.
+    who
+        Name written on every line this process appends.
+    """
+
+    def __init__(self, url: str, *, who: str) -> None:
+        self._who = who
+        self._engine = sa.create_engine(url)
+        try:
+            _METADATA.create_all(self._engine)
+        except sa.exc.DBAPIError as err:
+            raise EnvironmentFault(
+                "ledger.not-writable",
+                f"the ledger cannot be opened: {err.orig}",
+                where=self._engine.url.render_as_string(hide_password=True),
+                expected="a database this user may write to, with free disk space",
+                fix="check rights and free space of the project directory",
+            ) from err
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def append(
+        self, *, word: str, key: str, records: Sequence[str], parents: Sequence[str], seconds: float, version: str
+    ) -> None:
+        """Write one line; lines are never changed or removed."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                _LINES.insert().values(
+                    at=_now(),
+                    who=self._who,
+                    word=word,
+                    key=key,
+                    records=msgspec.json.encode(list(records)).decode(),
+                    parents=msgspec.json.encode(list(parents)).decode(),
+                    seconds=seconds,
+                    version=version,
+                )
+            )
+
+    def find(self, key: str) -> LedgerLine | None:
+        """Give the newest line that was made under a key, or None."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                sa.select(_LINES).where(_LINES.c.key == key).order_by(_LINES.c.seq.desc()).limit(1)
+            ).first()
+        return None if row is None else _line(row)
+
+    def lines(self, *, limit: int = 50, before: int | None = None) -> list[LedgerLine]:
+        """Give lines, newest first, a page at a time.
+
+        Parameters
+        ----------
+        limit
+            Lines on the page.
+        before
+            Only lines older than this sequence number.
+        """
+        query = sa.select(_LINES).order_by(_LINES.c.seq.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_LINES.c.seq < before)
+        with self._engine.connect() as connection:
+            return [_line(row) for row in connection.execute(query)]
+
+    def look_at_gold(self, *, gold: str, asked_by: str) -> int:
+        """Record that a gold set is about to be asked and give the number of this look, from 1.
+
+        Asking again with the same operating point gives the same answer, reveals nothing new and keeps its number. The
+        line is written before the answer is computed, so that an interrupted look counts.
+        """
+        with self._engine.begin() as connection:
+            asked = [
+                row.asked_by
+                for row in connection.execute(
+                    sa.select(_LOOKS.c.asked_by).where(_LOOKS.c.gold == gold).order_by(_LOOKS.c.seq)
+                )
+            ]
+            if asked_by in asked:
+                return asked.index(asked_by) + 1
+            connection.execute(_LOOKS.insert().values(at=_now(), who=self._who, gold=gold, asked_by=asked_by))
+            return len(asked) + 1
+
+
+def _line(row: sa.Row[tuple[object, ...]]) -> LedgerLine:
+    values = dict(row._mapping)
+    for name in ("records", "parents"):
+        values[name] = tuple(msgspec.json.decode(str(values[name])))
+    return LedgerLine(**values)
