@@ -1,0 +1,25 @@
+"""Features: what is predictive, declared once, equal in training and serving.
+
+`Reader` turns raw values into typed ones for a request and for a whole table alike; `compute_features` makes the
+`FeatureSet` of a sample and says which columns are empty of information or look like a leak.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from martello.features.values import Reader
+
+if TYPE_CHECKING:
+    from martello.features.compute import compute_features
+
+__all__ = ["Reader", "compute_features"]
+
+
+def __getattr__(name: str) -> Any:
+    # The serving process reads values and must not pay for Arrow and the statistics.
+    if name == "compute_features":
+        from martello.features.compute import compute_features
+
+        return compute_features
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
