@@ -1,0 +1,215 @@
+"""Rules between the fields of a spec, one small function each; all are run and every broken one is reported.
+
+A rule yields a `Fault` where the agreement contradicts itself. What is allowed but worth knowing (no owners, no groups,
+no time) is a `Finding` from `notes`. Whether the columns exist in the source is the business of `sample`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from martello.errors import SpecError
+from martello.records import Finding
+from martello.spec.faults import Fault, as_errors
+from martello.spec.schema import Spec
+from martello.spec.toml_text import KeyPath, dotted, toml_key
+
+__all__ = ["broken_rules", "lint", "notes"]
+
+Rule = Callable[[Spec], Iterator[Fault]]
+
+
+def lint(spec: Spec, *, name: str = "martello.toml") -> tuple[SpecError, ...]:
+    """Give an error for each rule that a spec breaks.
+
+    `load_spec` and `parse_spec` have done so already, with line numbers; this is for a `Spec` made in Python.
+    """
+    return as_errors(broken_rules(spec), name=name)
+
+
+def broken_rules(spec: Spec) -> Iterator[Fault]:
+    """Give a fault for each rule that a spec breaks."""
+    for rule in _RULES:
+        yield from rule(spec)
+
+
+def notes(spec: Spec) -> tuple[Finding, ...]:
+    """Give what is allowed but worth knowing about a spec."""
+    return tuple(_notes(spec))
+
+
+def _second_is_another_person(spec: Spec) -> Iterator[Fault]:
+    owners = spec.owners
+    if owners.second is not None and owners.second == owners.ml:
+        yield Fault(
+            "spec.second-is-first",
+            ("owners", "second"),
+            f"owners.second is {owners.second}, who is owners.ml already",
+            "another person, who can run it when the first is away",
+        )
+
+
+def _only_this_version(spec: Spec) -> Iterator[Fault]:
+    if spec.task.kind == "ranking":
+        yield _not_yet(("task", "kind"), "ranking", '"binary" or "multiclass"', 'kind = "binary"')
+    if spec.output.source != "column":
+        yield _not_yet(
+            ("output", "from"), spec.output.source, '"column": the answer is in the source', 'from = "column"'
+        )
+
+
+def _not_yet(path: KeyPath, value: str, expected: str, fix: str) -> Fault:
+    what = f'{dotted(path)} = "{value}" is not available in this version'
+    return Fault("spec.not-in-this-version", path, what, expected, fix)
+
+
+def _answer_is_somewhere(spec: Spec) -> Iterator[Fault]:
+    if spec.output.source == "column" and spec.output.column is None:
+        yield Fault(
+            "spec.no-answer-column",
+            ("output", "column"),
+            "output.column is missing: nothing says where the answer is",
+            "the column of the source that holds the answer",
+        )
+
+
+def _positive_fits_kind(spec: Spec) -> Iterator[Fault]:
+    positive = spec.output.positive
+    if spec.task.kind == "binary" and positive is None:
+        yield Fault(
+            "spec.no-positive",
+            ("output", "positive"),
+            "output.positive is missing: a binary task needs the answer that counts as yes",
+            "one of the two values of the answer column, as a text",
+        )
+    if spec.task.kind == "multiclass" and positive is not None:
+        yield Fault(
+            "spec.positive-not-binary",
+            ("output", "positive"),
+            "output.positive is given, but a multiclass task has no answer that counts as yes",
+            'no output.positive, or task.kind = "binary"',
+        )
+
+
+def _something_goes_in(spec: Spec) -> Iterator[Fault]:
+    if not spec.input:
+        yield Fault("spec.no-input", ("input",), "[input] is empty", "at least one input", 'age = "integer"')
+
+
+def _label_is_not_an_input(spec: Spec) -> Iterator[Fault]:
+    label = spec.output.column
+    if label in {field.name for field in spec.input}:
+        yield Fault(
+            "spec.label-is-input",
+            ("input", str(label)),
+            f"the answer {label} is also an input: the model would read the answer",
+            "inputs that are known before the answer",
+            f"take {toml_key(str(label))} out of [input]",
+        )
+
+
+def _label_has_no_other_role(spec: Spec) -> Iterator[Fault]:
+    label = spec.output.column
+    for path, column in (*_roles(spec), *_slices(spec)):
+        if column == label:
+            yield Fault(
+                "spec.label-has-role",
+                path,
+                f"{dotted(path)} is {label}, which is the answer",
+                "a column that is known before the answer",
+            )
+
+
+def _roles_are_not_inputs(spec: Spec) -> Iterator[Fault]:
+    """Hold the columns that name, tie or order units out of the inputs: a new unit has a value the model never met."""
+    inputs = {field.name for field in spec.input}
+    for path, column in _roles(spec):
+        if column in inputs:
+            yield Fault(
+                "spec.role-is-input",
+                ("input", column),
+                f"{column} is an input and also {dotted(path)}",
+                "one or the other: what names, ties or orders the units of one file says nothing about the next",
+                f"take {toml_key(column)} out of [input], or out of {dotted(path[:2])}",
+            )
+
+
+def _nothing_is_named_twice(spec: Spec) -> Iterator[Fault]:
+    lists = (
+        (("population", "unit"), spec.population.unit),
+        (("population", "group"), spec.population.group),
+        (("requirement", "slices"), spec.requirement.slices),
+        (("train", "learners"), spec.train.learners),
+    )
+    for path, names in lists:
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                yield Fault(
+                    "spec.duplicate-name", (*path, place), f"{dotted(path)} names {name} twice", "each name once"
+                )
+
+
+def _some_units_train(spec: Spec) -> Iterator[Fault]:
+    held = spec.sample.dev + spec.sample.gold
+    if held >= 1:
+        yield Fault(
+            "spec.no-train-left",
+            ("sample", "gold"),
+            f"sample.dev and sample.gold are {held:g} together: nothing is left to train on",
+            "two shares that sum to less than 1",
+            "dev = 0.2, gold = 0.2",
+        )
+
+
+_RULES: tuple[Rule, ...] = (
+    _only_this_version,
+    _second_is_another_person,
+    _answer_is_somewhere,
+    _positive_fits_kind,
+    _something_goes_in,
+    _label_is_not_an_input,
+    _label_has_no_other_role,
+    _roles_are_not_inputs,
+    _nothing_is_named_twice,
+    _some_units_train,
+)
+
+
+def _roles(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
+    population = spec.population
+    for place, column in enumerate(population.unit):
+        yield ("population", "unit", place), column
+    for place, column in enumerate(population.group):
+        yield ("population", "group", place), column
+    if population.time is not None:
+        yield ("population", "time"), population.time
+
+
+def _slices(spec: Spec) -> Iterator[tuple[KeyPath, str]]:
+    for place, column in enumerate(spec.requirement.slices):
+        yield ("requirement", "slices", place), column
+
+
+def _notes(spec: Spec) -> Iterator[Finding]:
+    population, requirement, owners = spec.population, spec.requirement, spec.owners
+    if not population.unit:
+        yield _note("spec.no-unit-declared", "no unit is declared: each unit is named by the content of its row")
+    if not population.group:
+        yield _note(
+            "spec.no-group-declared",
+            "no group is declared: rows that belong to one person or thing may lie on both sides of a split",
+        )
+    if population.time is None:
+        yield _note(
+            "spec.no-time-declared", "no time is declared: gold is not later than train, so drift over time is not seen"
+        )
+    if requirement.precision is None and requirement.recall is None:
+        what = "the requirement has no floor: the gate has nothing to prove"
+        yield Finding(code="spec.no-floor-declared", what=what, severity="warning")
+    unnamed = [role for role in owners.__struct_fields__ if getattr(owners, role) is None]
+    if unnamed:
+        yield _note("spec.no-owner-declared", f"nobody is named in [owners] for: {', '.join(unnamed)}")
+
+
+def _note(code: str, what: str) -> Finding:
+    return Finding(code=code, what=what, severity="note")

@@ -1,0 +1,193 @@
+"""The agreement as frozen types: what goes in and comes out, on which population, how good is good enough, who owns it.
+
+Shapes and their documentation live here; reading a file is `load`, rules across fields are `lint`, a first draft is
+`draft`. The attribute docs below are the single source of the JSON Schema for editors and of `docs/spec.md`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "FIELD_TYPES",
+    "Field",
+    "Metrics",
+    "OfflineMetric",
+    "OnlineMetric",
+    "Output",
+    "Owners",
+    "Population",
+    "Requirement",
+    "SampleDesign",
+    "Serve",
+    "Spec",
+    "Task",
+    "Train",
+]
+
+FieldType = Literal["number", "integer", "category", "text", "boolean", "time"]
+FIELD_TYPES: tuple[str, ...] = ("number", "integer", "category", "text", "boolean", "time")
+
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+OpenProbability = Annotated[float, Meta(gt=0.0, lt=1.0)]
+Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of `martello.toml`: unknown keys are faults."""
+
+
+class Task(_Part, frozen=True, kw_only=True):
+    """What is decided."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+            description="short name of the task: letters, digits, - and _",
+            examples=["churn"],
+        ),
+    ]
+    question: Annotated[str, Meta(min_length=1, description="the question an annotator answers for one unit")]
+    kind: Annotated[Literal["binary", "multiclass", "ranking"], Meta(description="binary, multiclass or ranking")] = (
+        "binary"
+    )
+
+
+class Population(_Part, frozen=True, kw_only=True):
+    """All units the product will meet, and the countable list that stands for them."""
+
+    source: Annotated[str, Meta(min_length=1, description="file or glob (CSV, Parquet), relative to martello.toml")]
+    unit: Annotated[
+        tuple[Name, ...],
+        Meta(description="columns that name a unit uniquely; empty: a unit is named by the content of its row"),
+    ] = ()
+    group: Annotated[
+        tuple[Name, ...], Meta(description="columns that tie units together; a group never straddles train, dev, gold")
+    ] = ()
+    time: Annotated[
+        Name | None, Meta(description="column with the time of the unit; gold is then later than train")
+    ] = None
+    where: Annotated[str | None, Meta(description="SQL condition that cuts the source to the population")] = None
+    missing: Annotated[tuple[str, ...], Meta(description='texts that mean "no value", such as "?" or "NA"')] = ()
+
+
+class Field(_Part, frozen=True, kw_only=True):
+    """One input, exactly as the API takes it."""
+
+    name: Name
+    type: Annotated[FieldType, Meta(description="what the values are")]
+    optional: Annotated[bool, Meta(description="may be missing")] = False
+    description: Annotated[str, Meta(description="what it says, for whoever calls the API")] = ""
+
+    @property
+    def column(self) -> str:
+        """Give the name of this input's column in stored tables, where it cannot collide with a table's own columns."""
+        return f"input.{self.name}"
+
+
+class Output(_Part, frozen=True, kw_only=True):
+    """Where the answer for a unit comes from."""
+
+    column: Annotated[Name | None, Meta(description="column of the source that holds the answer")] = None
+    positive: Annotated[str | None, Meta(description="the answer that counts as yes (binary tasks)")] = None
+    source: Annotated[
+        Literal["column", "annotators", "outcomes"],
+        Meta(description="where the answers come from: a column, annotators, or what happened later"),
+    ] = msgspec.field(name="from", default="column")
+
+
+class Requirement(_Part, frozen=True, kw_only=True):
+    """How good is good enough: floors that the gate proves on gold."""
+
+    precision: Annotated[OpenProbability | None, Meta(description="of what is flagged, the share that is right")] = None
+    recall: Annotated[OpenProbability | None, Meta(description="of all cases, the share that is found")] = None
+    level: Annotated[OpenProbability, Meta(description="confidence of the gate's verdict")] = 0.95
+    slices: Annotated[tuple[Name, ...], Meta(description="columns; the requirement holds in each value of each")] = ()
+    label_budget: Annotated[int, Meta(gt=0, description="labels that may be spent on certification")] | None = None
+    gold_looks: Annotated[int, Meta(ge=1, le=100, description="how often gold may be asked before it is renewed")] = 5
+
+
+class OfflineMetric(_Part, frozen=True, kw_only=True):
+    """What evaluation optimizes."""
+
+    name: Annotated[
+        Literal["average_precision", "roc_auc", "log_loss", "brier_score"],
+        Meta(description="computed on dev, to choose between models"),
+    ] = "log_loss"
+
+
+class OnlineMetric(_Part, frozen=True, kw_only=True):
+    """What product agreed to move."""
+
+    name: Annotated[
+        Literal["precision", "recall", "positive_rate"], Meta(description="computed over decisions and outcomes")
+    ] = "precision"
+    window: Annotated[
+        str,
+        Meta(pattern=r"^[1-9][0-9]*[smhdw]$", description="how long an outcome may take", examples=["36h", "7d"]),
+    ] = "7d"
+    direction: Annotated[Literal["up", "down"], Meta(description="which way is better")] = "up"
+    minimum_effect: Annotated[float, Meta(gt=0.0, description="smallest change worth seeing")] | None = None
+
+
+class Metrics(_Part, frozen=True, kw_only=True):
+    """The pair that ties data science to the product."""
+
+    offline: OfflineMetric = OfflineMetric()
+    online: OnlineMetric = OnlineMetric()
+
+
+class SampleDesign(_Part, frozen=True, kw_only=True):
+    """How many units are looked at, and how they are divided."""
+
+    n: Annotated[int, Meta(ge=1, description="expected units drawn; absent: all of them")] | None = None
+    dev: Annotated[Share, Meta(description="share of the sample that chooses model and threshold")] = 0.2
+    gold: Annotated[Share, Meta(description="share of the sample kept for judging")] = 0.2
+    seed: Annotated[int, Meta(ge=0, description="salt of the draw and seed of every random choice")] = 0
+
+
+class Train(_Part, frozen=True, kw_only=True):
+    """What may be bought."""
+
+    learners: Annotated[
+        tuple[str, ...], Meta(description="learners tried beside the constant rule, which is always tried")
+    ] = ("logistic", "lightgbm")
+
+
+class Serve(_Part, frozen=True, kw_only=True):
+    """How the release is tried out before people meet it."""
+
+    rehearsal: Annotated[
+        int, Meta(ge=0, description="rows outside training sent through the real server; 0: no rehearsal")
+    ] = 500
+
+
+class Owners(_Part, frozen=True, kw_only=True):
+    """Who answers for what; `second` can run it when `ml` is away."""
+
+    ml: Annotated[str | None, Meta(description="builds the model and answers for it")] = None
+    product_engineering: Annotated[str | None, Meta(description="puts the output in front of people")] = None
+    product_management: Annotated[str | None, Meta(description="agreed to the requirement and the online metric")] = (
+        None
+    )
+    second: Annotated[str | None, Meta(description="can run the task when `ml` is away; another person")] = None
+
+
+class Spec(_Part, frozen=True, kw_only=True):
+    """The whole agreement of one task."""
+
+    task: Task
+    population: Population
+    input: tuple[Field, ...]
+    output: Output
+    requirement: Requirement = Requirement()
+    metric: Metrics = Metrics()
+    sample: SampleDesign = SampleDesign()
+    train: Train = Train()
+    serve: Serve = Serve()
+    owners: Owners = Owners()
