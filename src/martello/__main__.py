@@ -1,0 +1,7 @@
+"""`python -m martello` is the command `martello`."""
+
+import sys
+
+from martello.cli import main
+
+sys.exit(main())

@@ -1,0 +1,38 @@
+"""The table of commands: name, what it answers, and the module that runs it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["COMMANDS", "WORDS", "Command"]
+
+
+class Command(NamedTuple):
+    """One command; its module has `add_options(parser)` and `run(arguments) -> exit code`."""
+
+    name: str
+    summary: str
+    module: str
+
+
+#: The words of the loop that are built, in order.
+WORDS = ("spec", "sample", "label", "features", "train", "evaluate", "ship", "serve", "experiment", "iterate")
+
+COMMANDS = (
+    Command("spec", "write, check or show the agreement in martello.toml", "martello.cli.spec"),
+    Command("sample", "draw units fairly and divide them into train, dev and gold", "martello.cli.word"),
+    Command("label", "read the answers and count what is missing", "martello.cli.word"),
+    Command("features", "turn the declared inputs into typed values and look for leaks", "martello.cli.word"),
+    Command("train", "train the constant rule, a logistic regression and LightGBM", "martello.cli.word"),
+    Command("evaluate", "choose the threshold on dev and ask gold", "martello.cli.word"),
+    Command("ship", "pass the gate and write the release", "martello.cli.word"),
+    Command("serve", "answer over HTTP with a release, log every decision", "martello.cli.serve"),
+    Command("experiment", "compare what happened with what gold promised", "martello.cli.word"),
+    Command("iterate", "measure what to do next", "martello.cli.word"),
+    Command("run", "go round the loop as far as possible without a person", "martello.cli.run"),
+    Command("status", "say where in the loop the task stands", "martello.cli.status"),
+    Command("log", "say what was made from what, when and by whom", "martello.cli.log"),
+    Command("report", "write report.html again from the records", "martello.cli.report"),
+    Command("demo", "go once round the loop on real data", "martello.cli.demo"),
+    Command("doctor", "check versions, disk, engine, and say what is missing", "martello.cli.doctor"),
+)

@@ -1,0 +1,209 @@
+"""What the rooms between a sample and an advice are handed: arrays for those that judge, callables for those that
+refit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from martello.corridor.units import Side, units_of
+from martello.evaluate import GoldUnits, choose_operating_point, evaluate_on_gold
+from martello.evaluate.assess import error_of_look
+from martello.experiment import compare_with_promise
+from martello.features.compute import compute_features
+from martello.iterate import DevUnits, advise, algorithm_arm, features_arm, labels_arm
+from martello.records import (
+    Advice,
+    AnyRecord,
+    Candidate,
+    Evaluation,
+    Experiment,
+    FeatureSet,
+    Gate,
+    Labels,
+    Model,
+    OperatingPoint,
+    Rehearsal,
+    Sample,
+    content_id,
+    record_id,
+    the,
+)
+from martello.spec.known_afterwards import looks_known_afterwards
+from martello.spec.schema import Spec
+from martello.stats.compare import paired_difference, unit_losses
+from martello.store import Store
+from martello.store.ledger import Ledger
+from martello.train.fit import train_models
+from martello.train.learner import Scorer, load_model
+from martello.train.refit import Refit
+from martello.train.rows import train_and_dev
+
+__all__ = ["advice_of", "evaluation_of", "experiment_of", "features_of", "model_of", "scorer_of"]
+
+Records = Mapping[str, AnyRecord]
+Tick = Callable[[int, int], None]
+
+
+def features_of(store: Store, spec: Spec, records: Records) -> FeatureSet:
+    """Turn the sample's inputs into typed values."""
+    return compute_features(
+        store,
+        the(Sample, records),
+        the(Labels, records),
+        fields=spec.input,
+        missing=spec.population.missing,
+        known_afterwards=looks_known_afterwards,
+        seed=spec.sample.seed,
+    )
+
+
+def model_of(store: Store, spec: Spec, records: Records, tick: Tick) -> Model:
+    """Train the constant rule and the named learners."""
+    return train_models(
+        store,
+        the(FeatureSet, records),
+        the(Labels, records),
+        the(Sample, records),
+        fields=spec.input,
+        learners=spec.train.learners,
+        offline_metric=spec.metric.offline.name,
+        seed=spec.sample.seed,
+        progress=tick,
+    )
+
+
+def candidate_of(model: Model, learner: str) -> Candidate:
+    """Give one candidate by the name of its learner."""
+    return next(candidate for candidate in model.candidates if candidate.learner == learner)
+
+
+def scorer_of(store: Store, spec: Spec, model: Model, learner: str) -> Scorer:
+    """Load the scorer of one candidate from its stored files."""
+    files = {name: store.get_bytes(ref) for name, ref in candidate_of(model, learner).files.items()}
+    return load_model(learner, classes=model.classes, fields=spec.input, files=files)
+
+
+def evaluation_of(store: Store, ledger: Ledger, spec: Spec, records: Records) -> tuple[OperatingPoint, Evaluation]:
+    """Choose the threshold on dev, write down that gold is asked, ask gold."""
+    sample, model = the(Sample, records), the(Model, records)
+    dev, gold = _side(store, records, "dev"), _side(store, records, "gold")
+    first_error = error_of_look(spec.requirement, 1)
+    assert first_error is not None
+    point = choose_operating_point(
+        dev.codes,
+        scores_of(store.get_table(model.scores), model.learner, len(model.classes)),
+        requirement=spec.requirement,
+        level=1 - first_error,
+        weight=dev.weight,
+        cluster=dev.cluster,
+        slices=dev.slices,
+        gold_n=len(gold.unit),
+        parents=(record_id(model),),
+    )
+    asked_by = content_id("question", f"{record_id(point)} {spec.requirement}".encode())
+    look = ledger.look_at_gold(gold=record_id(sample), asked_by=asked_by)
+    evaluation = evaluate_on_gold(
+        GoldUnits(
+            truth=gold.codes,
+            scores=scorer_of(store, spec, model, model.learner).scores(gold.columns),
+            constant=scorer_of(store, spec, model, "constant").scores(gold.columns),
+            weight=gold.weight,
+            cluster=gold.cluster,
+            slices=gold.slices,
+        ),
+        classes=model.classes,
+        threshold=point.threshold,
+        requirement=spec.requirement,
+        look=look,
+        seed=spec.sample.seed,
+        parents=(record_id(point), record_id(model), record_id(sample)),
+    )
+    return point, evaluation
+
+
+def experiment_of(store: Store, spec: Spec, records: Records) -> Experiment:
+    """Compare what the rehearsal brought with what gold promised."""
+    labels = the(Labels, records)
+    rehearsal = the(Rehearsal, records)
+    evaluation = the(Evaluation, records)
+    table = store.get_table(rehearsal.table)
+    known = table.filter(pc.is_valid(table["outcome"]))
+    code = {name: number for number, name in enumerate(labels.classes)}
+    return compare_with_promise(
+        np.asarray([code[str(name)] for name in known["outcome"].to_pylist()], dtype=np.int64),
+        np.asarray([code[str(name)] for name in known["output"].to_pylist()], dtype=np.int64),
+        n_classes=len(labels.classes),
+        metric=spec.metric.online.name,
+        evaluation=evaluation,
+        rehearsal=rehearsal,
+        seed=spec.sample.seed,
+        parents=(record_id(rehearsal), record_id(evaluation)),
+    )
+
+
+def advice_of(store: Store, spec: Spec, records: Records, tick: Tick) -> Advice:
+    """Measure the three arms on dev and say what next."""
+    sample, labels = the(Sample, records), the(Labels, records)
+    features, model = the(FeatureSet, records), the(Model, records)
+    dev = _side(store, records, "dev")
+    table = store.get_table(model.scores)
+    scores = {each.learner: scores_of(table, each.learner, len(model.classes)) for each in model.candidates}
+    units = DevUnits(
+        truth=dev.codes,
+        weight=dev.weight,
+        cluster=dev.cluster,
+        scores=scores[model.learner],
+        level=spec.requirement.level,
+    )
+    inputs = tuple(field.name for field in spec.input)
+    step = _Steps(3 + (len(inputs) if len(inputs) > 1 else 0), tick)
+    train, judged, _ = train_and_dev(store, sample, labels, features, spec.input)
+    settings = candidate_of(model, model.learner).settings
+    refit = Refit(train, judged, model.learner, settings=settings, seed=spec.sample.seed)
+    others = {name: each for name, each in scores.items() if name not in (model.learner, "constant")}
+    arms = (
+        labels_arm(units, refit, model.n_train, step),
+        features_arm(units, refit, inputs, step),
+        algorithm_arm(units, others, model.learner),
+    )
+    skill = paired_difference(
+        unit_losses(dev.codes, scores["constant"]),
+        unit_losses(dev.codes, units.scores),
+        weight=dev.weight,
+        cluster=dev.cluster,
+        level=spec.requirement.level,
+    )
+    gate = the(Gate, records)
+    return advise(
+        arms,
+        skill=skill,
+        gate=gate,
+        gold_gain=the(Evaluation, records).gain_over_constant,
+        is_later=sample.split_by == "time",
+        parents=(record_id(model), record_id(gate)),
+    )
+
+
+class _Steps:
+    """Count steps and pass them on."""
+
+    def __init__(self, total: int, tick: Tick) -> None:
+        self._done, self._total, self._tick = 0, total, tick
+
+    def __call__(self) -> None:
+        self._done += 1
+        self._tick(self._done, self._total)
+
+
+def scores_of(table: pa.Table, learner: str, n_classes: int) -> NDArray[np.float64]:
+    """Give the dev scores of one candidate as an array, shape (n, K)."""
+    return np.column_stack([table[f"{learner}.{k}"].to_numpy() for k in range(n_classes)])
+
+
+def _side(store: Store, records: Records, split: str) -> Side:
+    return units_of(store, the(Sample, records), the(Labels, records), the(FeatureSet, records), split)

@@ -1,0 +1,250 @@
+"""The table of stages, and what each room is handed: part of the corridor, with no stage's logic in it.
+
+A stage says which parts of the spec it reads and which records it stands on; a change of anything else does not repeat
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from martello.records import AnyRecord, Gate, Sample, the
+from martello.settings import Settings
+from martello.spec.schema import Spec
+from martello.stats.estimate import Verdict
+from martello.store import Store
+from martello.store.ledger import Ledger
+
+__all__ = ["STAGES", "Listener", "Stage", "StageContext", "Waiting"]
+
+Records = Mapping[str, AnyRecord]
+
+
+class Listener(Protocol):
+    """Told how a run goes on."""
+
+    def started(self, word: str) -> None:
+        """A stage begins."""
+
+    def advanced(self, done: int, total: int) -> None:
+        """The stage has done some of its steps."""
+
+    def finished(self, word: str, seconds: float, *, was_kept: bool) -> None:
+        """The stage is done, or stood already."""
+
+
+class StageContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What the corridor hands to a stage beside the records."""
+
+    directory: Path
+    store: Store
+    ledger: Ledger
+    settings: Settings
+    spec: Spec
+    spec_id: str  # id of the parts of the spec that the stage reads
+    tick: Callable[[int, int], None]
+
+
+class Waiting(NamedTuple):
+    """A stage that cannot go on by itself."""
+
+    what_to_do: str
+
+
+def _always(spec: Spec, records: Records) -> Waiting | None:
+    return None
+
+
+def _untouched(directory: Path, made: Sequence[AnyRecord]) -> bool:
+    return True
+
+
+class Stage(NamedTuple):
+    """One stage of the loop.
+
+    `reads` gives the parts of the spec it depends on; `inputs` and `makes` are kinds of record; `run` is called with a
+    context and the records; `ready` may say that it waits for a person; `stands` checks what it left outside the store.
+    """
+
+    word: str
+    reads: Callable[[Spec], tuple[object, ...]]
+    inputs: tuple[str, ...]
+    makes: tuple[str, ...]
+    run: Callable[[StageContext, Records], Sequence[AnyRecord]]
+    ready: Callable[[Spec, Records], Waiting | None] = _always
+    stands: Callable[[Path, Sequence[AnyRecord]], bool] = _untouched
+
+
+# The rooms are imported when their stage runs, so that a command pays only for what it uses.
+
+
+def _sample(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.engines.duckdb import DuckDBEngine
+    from martello.sample import draw_sample
+
+    spec = context.spec
+    with DuckDBEngine(context.directory, threads=context.settings.threads) as engine:
+        return draw_sample(
+            context.store,
+            engine,
+            population=spec.population,
+            fields=spec.input,
+            output=spec.output,
+            slices=spec.requirement.slices,
+            design=spec.sample,
+            n_reserve=spec.serve.rehearsal,
+            spec_id=context.spec_id,
+        )
+
+
+def _label(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.label import label_from_column
+
+    spec = context.spec
+    labels = label_from_column(
+        context.store,
+        the(Sample, records),
+        output=spec.output,
+        kind=spec.task.kind,
+        missing=spec.population.missing,
+        level=spec.requirement.level,
+    )
+    return (labels,)
+
+
+def _features(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.learning import features_of
+
+    return (features_of(context.store, context.spec, records),)
+
+
+def _train(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.learning import model_of
+
+    return (model_of(context.store, context.spec, records, context.tick),)
+
+
+def _evaluate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.learning import evaluation_of
+
+    return evaluation_of(context.store, context.ledger, context.spec, records)
+
+
+def _ship(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.releasing import gate_and_release
+
+    return gate_and_release(context.store, context.directory, context.spec, records)
+
+
+def _serve(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.releasing import rehearsal_of
+
+    return (rehearsal_of(context.store, context.directory, context.spec, records, context.tick),)
+
+
+def _experiment(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.learning import experiment_of
+
+    return (experiment_of(context.store, context.spec, records),)
+
+
+def _iterate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
+    from martello.corridor.learning import advice_of
+
+    return (advice_of(context.store, context.spec, records, context.tick),)
+
+
+def _passed(spec: Spec, records: Records) -> Waiting | None:
+    gate = records.get("gate")
+    if isinstance(gate, Gate) and gate.verdict is not Verdict.MET:
+        return Waiting("the gate has not let a release through; see what ship says")
+    if spec.serve.rehearsal == 0:
+        return Waiting("serve.rehearsal is 0: start `martello serve` and send real traffic")
+    return None
+
+
+def _release_stands(directory: Path, made: Sequence[AnyRecord]) -> bool:
+    from martello.corridor.releasing import release_stands
+
+    return release_stands(directory, made)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        word="sample",
+        reads=lambda spec: (
+            spec.population,
+            spec.input,
+            spec.output.column,
+            spec.requirement.slices,
+            spec.sample,
+            spec.serve.rehearsal,
+        ),
+        inputs=(),
+        makes=("frame", "sample"),
+        run=_sample,
+    ),
+    Stage(
+        word="label",
+        reads=lambda spec: (spec.output, spec.task.kind, spec.population.missing, spec.requirement.level),
+        inputs=("sample",),
+        makes=("labels",),
+        run=_label,
+    ),
+    Stage(
+        word="features",
+        reads=lambda spec: (spec.input, spec.population.missing, spec.sample.seed),
+        inputs=("sample", "labels"),
+        makes=("features",),
+        run=_features,
+    ),
+    Stage(
+        word="train",
+        reads=lambda spec: (spec.train, spec.metric.offline, spec.sample.seed),
+        inputs=("sample", "labels", "features"),
+        makes=("model",),
+        run=_train,
+    ),
+    Stage(
+        word="evaluate",
+        reads=lambda spec: (spec.requirement, spec.sample.seed),
+        inputs=("sample", "labels", "features", "model"),
+        makes=("operating_point", "evaluation"),
+        run=_evaluate,
+    ),
+    Stage(
+        word="ship",
+        reads=lambda spec: (spec,),
+        inputs=("frame", "sample", "labels", "features", "model", "operating_point", "evaluation"),
+        makes=("gate",),
+        run=_ship,
+        stands=_release_stands,
+    ),
+    Stage(
+        word="serve",
+        reads=lambda spec: (spec.serve,),
+        inputs=("sample", "labels", "features", "release"),
+        makes=("rehearsal",),
+        run=_serve,
+        ready=_passed,
+    ),
+    Stage(
+        word="experiment",
+        reads=lambda spec: (spec.metric.online, spec.sample.seed),
+        inputs=("labels", "evaluation", "rehearsal"),
+        makes=("experiment",),
+        run=_experiment,
+        ready=_passed,
+    ),
+    Stage(
+        word="iterate",
+        reads=lambda spec: (spec.train, spec.input, spec.sample.seed, spec.requirement.level),
+        inputs=("sample", "labels", "features", "model", "evaluation", "gate"),
+        makes=("advice",),
+        run=_iterate,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The demos' data and specs, as files of the wheel; `martello demo` writes them out."""
