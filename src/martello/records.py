@@ -283,7 +283,7 @@ class Condition(_Value, frozen=True, kw_only=True):
 
 
 class Gate(Record, frozen=True, kw_only=True, tag="gate"):
-    """May it ship? Every condition with its reason; `verdict` is met only when all are."""
+    """May it ship? Every condition with its reason; `verdict` is met only when all that can keep the gate shut are."""
 
     conditions: tuple[Condition, ...]
     verdict: Verdict
@@ -360,12 +360,13 @@ AnyRecord = (
 
 OneKind = TypeVar("OneKind", bound=Record)
 
-_ENCODER = msgspec.json.Encoder(order="deterministic")
+# Keys of dictionaries keep the order they were made in: it is the order people read them in, and survives decoding.
+_ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(AnyRecord)
 
 
 def encode_record(record: Record) -> bytes:
-    """Give the one canonical JSON form of a record: UTF-8, sorted keys, no spaces."""
+    """Give the one canonical JSON form of a record: UTF-8, fields and keys in their own order, no spaces."""
     return _ENCODER.encode(record)
 
 
@@ -377,7 +378,8 @@ def decode_record(data: bytes) -> AnyRecord:
     msgspec.ValidationError
         When the bytes are not a record of this version.
     """
-    return _DECODER.decode(data)
+    record: AnyRecord = _DECODER.decode(data)
+    return record
 
 
 def content_id(kind: str, content: bytes) -> str:

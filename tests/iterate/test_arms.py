@@ -53,6 +53,7 @@ def arms(world: World, others: dict[str, float] | None = None) -> tuple[Arm, ...
 
 
 SKILL = Estimate(value=0.25, low=0.24, high=0.26, level=0.95, n=N, method="paired")
+OPEN = Gate(parents=(), conditions=(), verdict=Verdict.UNDECIDED)
 MET = Gate(parents=(), conditions=(), verdict=Verdict.MET)
 
 
@@ -62,7 +63,7 @@ def test_the_learning_curve_falls_where_labels_help_and_they_are_advised() -> No
     curve = [measure.value for _, measure in found[0].detail if isinstance(measure, Estimate)]
     assert curve == sorted(curve, reverse=True)
     assert [int(name) for name, _ in found[0].detail] == [1000, 2000, 4000, 8000]
-    advice = advise(found, skill=SKILL, gate=None, parents=())
+    advice = advise(found, skill=SKILL, gate=OPEN, gold_gain=SKILL, is_later=False, parents=())
     assert "label more units" in advice.next_step
     assert not advice.is_plateau
 
@@ -71,31 +72,47 @@ def test_features_that_matter_stand_first_and_are_advised_when_nothing_else_help
     world = World(STILL, {"useless": 0.3, "strong": 1.2, "middling": 0.8})
     found = arms(world)
     assert [name for name, _ in found[1].detail] == ["strong", "middling", "useless"]
-    assert "another input" in advise(found, skill=SKILL, gate=None, parents=()).next_step
+    assert (
+        "another input" in advise(found, skill=SKILL, gate=OPEN, gold_gain=SKILL, is_later=False, parents=()).next_step
+    )
 
 
 def test_a_better_algorithm_is_advised() -> None:
     found = arms(World(STILL, {"a": 0.3, "b": 0.3}), {"logistic": 1.5, "forest": 0.0})
     assert found[2].what.startswith("forest")
-    assert "change the algorithm" in advise(found, skill=SKILL, gate=None, parents=()).next_step
+    assert (
+        "change the algorithm"
+        in advise(found, skill=SKILL, gate=OPEN, gold_gain=SKILL, is_later=False, parents=()).next_step
+    )
 
 
 def test_when_nothing_brings_a_percent_it_is_a_plateau() -> None:
-    advice = advise(arms(World(STILL, {"a": 0.3, "b": 0.3})), skill=SKILL, gate=MET, parents=())
+    advice = advise(
+        arms(World(STILL, {"a": 0.3, "b": 0.3})), skill=SKILL, gate=MET, gold_gain=SKILL, is_later=False, parents=()
+    )
     assert advice.is_plateau
     assert "Plateau" in advice.next_step
     assert "ship it" in advice.next_step
 
 
-def test_an_input_that_carries_too_much_looks_like_a_leak() -> None:
+def test_an_input_that_carries_much_is_named() -> None:
     found = arms(World(STILL, {"duration": 2.5, "age": 0.35}))
-    advice = advise(found, skill=SKILL, gate=None, parents=())
+    advice = advise(found, skill=SKILL, gate=OPEN, gold_gain=SKILL, is_later=False, parents=())
     assert [finding.columns for finding in advice.findings] == [("duration",)]
+
+
+def test_what_is_lost_on_gold_comes_before_any_gain_on_dev() -> None:
+    worse = Estimate(value=-0.3, low=-0.35, high=-0.25, level=0.95, n=N, method="paired")
+    found = arms(World({0.125: 1.6, 0.25: 1.2, 0.5: 0.8}, {"a": 0.3, "b": 0.3}))
+    advice = advise(found, skill=SKILL, gate=OPEN, gold_gain=worse, is_later=True, parents=())
+    assert "the world has changed" in advice.next_step
 
 
 def test_without_skill_no_more_modelling_is_advised() -> None:
     no_skill = Estimate(value=0.001, low=-0.01, high=0.012, level=0.95, n=N, method="paired")
-    advice = advise(arms(World(STILL, {"a": 0.3, "b": 0.3})), skill=no_skill, gate=None, parents=())
+    advice = advise(
+        arms(World(STILL, {"a": 0.3, "b": 0.3})), skill=no_skill, gate=OPEN, gold_gain=SKILL, is_later=False, parents=()
+    )
     assert "Nothing beats the constant rule" in advice.next_step
 
 

@@ -132,7 +132,7 @@ class DuckDBEngine:
 def _unreadable(message: str) -> DataError:
     """Name the fault behind DuckDB's message about a file."""
     first = message.splitlines()[0]
-    if "utf-8" in message.lower() or "unicode" in message.lower():
+    if any(sign in message.lower() for sign in ("not utf-8 encoded", "invalid unicode", "invalid utf")):
         return DataError(
             "data.not-utf8",
             f"the source holds text that is not UTF-8: {first}",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from martello.evaluate.claims import Asked, Estimator, floors, judge_claims, overall_verdict
+from martello.evaluate.slices import each_slice
 from martello.evaluate.threshold import curve_of
 from martello.records import CalibrationPoint, ClassResult, Evaluation, Measure, SliceResult
 from martello.spec.schema import Requirement
@@ -21,7 +22,7 @@ from martello.stats.shares import precision_estimate, recall_estimate
 
 __all__ = ["GoldUnits", "error_of_look", "evaluate_on_gold"]
 
-_CURVES = ("average_precision", "roc_auc", "log_loss", "brier")
+_CURVES = ("average_precision", "roc_auc", "log_loss", "brier_score")
 _MACROS = ("macro_precision", "macro_recall", "macro_f1")
 
 
@@ -175,15 +176,7 @@ def _score_metrics(gold: GoldUnits, is_binary: bool, level: float, seed: int) ->
 
 
 def _slices(gold: GoldUnits) -> list[tuple[str, NDArray[np.bool_]]]:
-    return [(f"{column} = {value}", rows) for column, value, rows in _each_slice(gold)]
-
-
-def _each_slice(gold: GoldUnits) -> list[tuple[str, str, NDArray[np.bool_]]]:
-    found = []
-    for column, values in gold.slices.items():
-        named = np.asarray(["(none)" if value is None else value for value in values], dtype=str)
-        found += [(column, str(value), named == value) for value in np.unique(named)]
-    return found
+    return [(f"{column} = {value}", rows) for column, value, rows in each_slice(gold.slices)]
 
 
 def _slice_results(gold: GoldUnits, estimators: dict[str, Estimator], level: float) -> tuple[SliceResult, ...]:
@@ -194,7 +187,7 @@ def _slice_results(gold: GoldUnits, estimators: dict[str, Estimator], level: flo
             n=int(rows.sum()),
             metrics={name: estimate(rows, level) for name, estimate in estimators.items()},
         )
-        for column, value, rows in _each_slice(gold)
+        for column, value, rows in each_slice(gold.slices)
     )
 
 

@@ -61,8 +61,8 @@ def _judge(claim: Asked, level: float, error: float | None, n_claims: int) -> Cl
 
 
 def overall_verdict(claims: tuple[Claim, ...]) -> Verdict:
-    """Give the verdict of the whole requirement: met when every claim is, not met when any is refuted."""
-    verdicts = {claim.verdict for claim in claims}
+    """Judge the whole requirement: met when every claim is, not met when any is refuted, else undecided."""
+    verdicts = {claim.verdict for claim in claims} or {Verdict.UNDECIDED}
     if Verdict.NOT_MET in verdicts:
         return Verdict.NOT_MET
     return Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.MET

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from martello.evaluate.slices import each_slice
 from martello.records import Curve, CurvePoint, OperatingPoint
 from martello.spec.schema import Requirement
 from martello.stats.estimate import NotEstimable
@@ -21,6 +22,7 @@ def choose_operating_point(
     level: float,
     weight: NDArray[np.float64],
     cluster: NDArray[np.str_] | None,
+    slices: dict[str, list[str | None]],
     gold_n: int,
     parents: tuple[str, ...],
 ) -> OperatingPoint:
@@ -38,6 +40,8 @@ def choose_operating_point(
         Level that the first look at gold will have, after its share of the looks.
     weight, cluster
         Design weights, and clusters where units are not independent; shape (n,).
+    slices
+        Column name to the value of each unit; the floors must hold in each value, too.
     gold_n
         Units that gold holds.
     parents
@@ -68,6 +72,7 @@ def choose_operating_point(
         gold_n=gold_n,
         weight=weight,
         cluster=cluster,
+        slices=[rows for _, _, rows in each_slice(slices)],
     )
     return OperatingPoint(
         parents=parents,

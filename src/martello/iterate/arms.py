@@ -62,7 +62,7 @@ def labels_arm(dev: DevUnits, refit: Refit, n_train: int, tick: Callable[[], Non
     points = [(f"{round(share * n_train)}", dev.mean(loss)) for share, loss in losses.items()]
     return Arm(
         kind="more labels",
-        what=f"doubling the training data from {n_train // 2:,} to {n_train:,} units, as measured",
+        what=f"doubling the training data from {n_train // 2:,} to {n_train:,} units",
         gain=dev.gain(losses[_SHARES[-1]], now),
         detail=(*points, (f"{n_train}", dev.mean(now))),
     )

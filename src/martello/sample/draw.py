@@ -66,7 +66,7 @@ def count_frame(engine: Engine, source: Source, population: Population, spec_id:
         findings.append(
             Finding(
                 code="sample.key-from-content",
-                what="no unit key is declared: units are named by the content of their rows, and a corrected row is another",
+                what="no unit key is declared: units are named by their rows' content, and a corrected row is another",
                 severity="note",
             )
         )
@@ -165,7 +165,7 @@ def _select(
     condition: str,
     order: str,
 ) -> str:
-    inputs = [f"{quote(field.name)} AS {quote('input.' + field.name)}" for field in fields]
+    inputs = [f"{quote(field.name)} AS {quote(field.column)}" for field in fields]
     parts = [f"CAST({quote(name)} AS VARCHAR) AS {quote('slice.' + name)}" for name in slices]
     answer = f"CAST({quote(label)} AS VARCHAR)" if label else "CAST(NULL AS VARCHAR)"
     columns = ", ".join(

@@ -67,8 +67,10 @@ def _cast(value: str, stored: str, declared: str) -> str:
             return _cast_integer(value, stored)
         case "boolean":
             return f"TRY_CAST({value} AS BOOLEAN)"
-        case "time":
-            return _cast_time(value, stored)
+        case "time":  # as the reader takes it: a moment, not a count
+            return (
+                "CAST(NULL AS TIMESTAMP)" if _is(stored, _INTEGERS) else f"make_timestamp({_cast_time(value, stored)})"
+            )
         case _:
             return f"CAST({value} AS VARCHAR)"
 
@@ -146,7 +148,7 @@ def _check_condition(engine: Engine, condition: str, relation: str) -> None:
             f"the engine does not understand the population's condition: {err.what}",
             where=f"population.where = {condition!r}",
             expected="a SQL condition over columns of the source",
-            fix='quote column names that are not plain words: where = "\"capital-gain\" > 0"',
+            fix='quote column names that are not plain words: where = ""capital-gain" > 0"',
         ) from err
 
 

@@ -129,8 +129,8 @@ def _by_time(time: NDArray[np.int64], component: NDArray[np.int64], dev: float, 
 def _types_not_copies(shared: float) -> Finding:
     return Finding(
         code="sample.inputs-are-types",
-        what=f"{shared:.0%} of the units hold the same inputs as another: equal inputs are taken for types of unit, "
-        "not for copies, and may lie on two sides",
+        what=f"{100 * shared:.0f} % of the units hold the same inputs as another: equal inputs are taken for types of "
+        "unit, not for copies, and may lie on two sides",
         severity="warning",
     )
 
@@ -138,8 +138,8 @@ def _types_not_copies(shared: float) -> Finding:
 def _copies_kept_together(shared: float) -> Finding:
     return Finding(
         code="sample.copies-kept-together",
-        what=f"{shared:.1%} of the units hold exactly the same inputs as another; each set of copies is on one side, "
-        "and intervals count it as one cluster",
+        what=f"{100 * shared:.1f} % of the units hold exactly the same inputs as another; each set of copies is on one "
+        "side, and intervals count it as one cluster",
         severity="note",
     )
 

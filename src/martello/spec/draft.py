@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _MAX_NUMBER_CLASSES = 50
 _MIN_ROWS_PER_CLASS = 5
 _MAX_CLASSES = 1000
 _PRECISION = 0.80
+_AT_LEAST_ABOVE = 0.05  # a floor this close to the share of positives asks for nothing
 _LARGE = 2000  # rows; below that every row is needed to learn and judge
 _MOST_REHEARSED = 2000
 _GENERIC_LABELS = ("label", "target", "y", "class", "outcome", "answer", "category")
@@ -234,9 +236,11 @@ def _requirement(facts: SourceFacts, guesses: Guesses, positive: str | None) -> 
     yield "# How good is good enough: floors that the gate proves on gold. Agree on them before you see a result."
     yield "[requirement]"
     share = _share_of_positive(facts, positive)
-    if share >= _PRECISION:
-        yield f"# Calling every row positive is right in {share:.0%} of them: ask for more than that."
-    yield f"precision = {_PRECISION:.2f}  # of what is flagged, the share that is right"
+    floor = _PRECISION
+    if share >= _PRECISION - _AT_LEAST_ABOVE:
+        floor = math.floor(50 * (1 + share)) / 100
+        yield f"# Calling every row positive is right in {share:.0%} of them: the floor asks for half of what that leaves."
+    yield f"precision = {floor:.2f}  # of what is flagged, the share that is right"
     yield "# recall = 0.50  # of all cases, the share that is found"
     yield "level = 0.95"
     slices = [field.name for field in guesses.inputs if field.type == "category"][:1]

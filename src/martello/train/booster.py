@@ -45,6 +45,13 @@ def _library() -> ctypes.PyDLL:
 
 
 def library_path() -> Path:
+    """Find LightGBM's shared library without importing the package.
+
+    Raises
+    ------
+    PluginError
+        ``train.no-lightgbm`` when it is not installed.
+    """
     spec = importlib.util.find_spec("lightgbm")
     for place in (spec.submodule_search_locations or []) if spec else []:
         for name in _LIBRARIES:

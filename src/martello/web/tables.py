@@ -63,15 +63,24 @@ class Line(Protocol):
     """What the report reads of a ledger line."""
 
     @property
-    def at(self) -> str: ...  # noqa: D102
+    def at(self) -> str:
+        """When, in UTC."""
+
     @property
-    def who(self) -> str: ...  # noqa: D102
+    def who(self) -> str:
+        """By whom."""
+
     @property
-    def word(self) -> str: ...  # noqa: D102
+    def word(self) -> str:
+        """Which stage."""
+
     @property
-    def records(self) -> Sequence[str]: ...  # noqa: D102
+    def records(self) -> Sequence[str]:
+        """Ids of what it made."""
+
     @property
-    def seconds(self) -> float: ...  # noqa: D102
+    def seconds(self) -> float:
+        """How long it took."""
 
 
 def measure_cell(measure: Measure, metric: str = "precision", digits: int = 1) -> Cell:
