@@ -1,0 +1,92 @@
+"""Time the bootstrap of average precision against a loop over scikit-learn; print one JSON object.
+
+Run from the repository: ``PYTHONPATH=src python bench/bootstrap.py [--rows 100000] [--resamples 400]``. Both sides do
+the same work: draw the rows (or clusters) anew with replacement and compute average precision. Our side includes its
+one sort. Five runs, the two sides by turns, so that a busy machine slows both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from martello.stats.metrics import estimate_metric
+
+_RUNS = 5
+_NAIVE_RESAMPLES = 20  # enough to time one resample; all of them would take minutes
+_CLUSTER_SIZE = 5
+
+
+def _rows(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    truth = rng.random(n) < 0.1
+    return truth, rng.normal(1.5 * truth, 1.0), np.arange(n) // _CLUSTER_SIZE, rng.exponential(size=n)
+
+
+def _naive(
+    truth: np.ndarray, score: np.ndarray, weight: np.ndarray | None, *, clustered: bool
+) -> Callable[[int], float]:
+    groups = len(truth) // _CLUSTER_SIZE if clustered else len(truth)
+
+    def run(resamples: int) -> float:
+        rng = np.random.default_rng(2)
+        values = []
+        for _ in range(resamples):
+            drawn = rng.integers(groups, size=groups)
+            if clustered:
+                drawn = (drawn[:, None] * _CLUSTER_SIZE + np.arange(_CLUSTER_SIZE)).ravel()
+            sample_weight = None if weight is None else weight[drawn]
+            values.append(average_precision_score(truth[drawn], score[drawn], sample_weight=sample_weight))
+        return float(np.std(values, ddof=1))
+
+    return run
+
+
+def _seconds_each(run: Callable[[int], object], resamples: int) -> float:
+    start = time.perf_counter()
+    run(resamples)
+    return (time.perf_counter() - start) / resamples
+
+
+def measure(rows: int, resamples: int, *, clustered: bool, weighted: bool) -> dict[str, object]:
+    """Give seconds per resample of both sides and their ratio, over the runs."""
+    truth, score, cluster, weights = _rows(rows)
+    weight = weights if weighted else None
+    naive = _naive(truth, score, weight, clustered=clustered)
+
+    def ours(count: int) -> object:
+        names = cluster if clustered else None
+        return estimate_metric("average_precision", truth, score, weight=weight, cluster=names, seed=2, resamples=count)
+
+    ours(2)
+    pairs = [(_seconds_each(naive, _NAIVE_RESAMPLES), _seconds_each(ours, resamples)) for _ in range(_RUNS)]
+    ratios = [slow / fast for slow, fast in pairs]
+    return {
+        "naive_ms_per_resample": round(1e3 * statistics.median(slow for slow, _ in pairs), 3),
+        "ours_ms_per_resample": round(1e3 * statistics.median(fast for _, fast in pairs), 3),
+        "ratio_median": round(statistics.median(ratios), 1),
+        "ratio_lowest": round(min(ratios), 1),
+        "ratio_highest": round(max(ratios), 1),
+    }
+
+
+def main() -> None:
+    """Measure the plain, the clustered and the weighted case."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--resamples", type=int, default=400)
+    asked = parser.parse_args()
+    report: dict[str, object] = {"rows": asked.rows, "resamples": asked.resamples, "runs": _RUNS, "bar": 20}
+    for name, clustered, weighted in (("plain", False, False), ("clustered", True, False), ("weighted", False, True)):
+        report[name] = measure(asked.rows, asked.resamples, clustered=clustered, weighted=weighted)
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
