@@ -18,7 +18,7 @@ SOURCE = ROOT / "src" / "martello"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     "client|corridor|data|demo|engine|evaluate|experiment|features|iterate|label|ledger|project|sample|serve|settings|"
-    "ship|spec|stats|store|train|web"
+    "ship|spec|stats|store|testing|train|web"
 )
 CODE = re.compile(rf"^(?:{ROOMS})\.[a-z0-9]+(?:-[a-z0-9]+)*$")
 SUFFIXES = (".json", ".toml", ".md", ".txt", ".npz", ".parquet", ".html", ".sqlite", ".py", ".csv")

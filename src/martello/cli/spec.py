@@ -7,7 +7,7 @@ from pathlib import Path
 
 from martello.cli.terminal import paragraph, print_json, say
 from martello.corridor.project import SPEC_FILE
-from martello.errors import EnvironmentFault
+from martello.errors import SpecError
 from martello.spec.draft import draft_spec
 from martello.spec.editor_schema import editor_schema
 from martello.spec.lint import notes
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _init(arguments: argparse.Namespace) -> int:
     if not arguments.file or not arguments.label:
-        raise EnvironmentFault(
+        raise SpecError(
             "spec.init-needs",
             "init needs a file and the column that holds the answer",
             expected="martello spec init FILE --label COLUMN",
@@ -42,7 +42,7 @@ def _init(arguments: argparse.Namespace) -> int:
         )
     target = Path(arguments.project) / SPEC_FILE
     if target.exists() and not arguments.force:
-        raise EnvironmentFault(
+        raise SpecError(
             "spec.exists",
             f"there is a {SPEC_FILE} here already",
             where=str(target.resolve()),

@@ -1,7 +1,7 @@
 """The difference of two estimates from independent samples, when only their intervals are known.
 
-Paired comparisons on the same units are `compare`; this is for numbers that come from different places, such as what gold
-promised and what happened online.
+Paired comparisons on the same units are `compare`; this is for numbers that come from different places, such as what
+gold promised and what happened online.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def independent_difference(a: Estimate | NotEstimable, b: Estimate | NotEstimabl
 
     Guarantee
     ---------
-    Approximate coverage at the common level; exact in the limit of normal estimates. Follows the skew of both intervals,
-    so it stays sensible near 0 and 1 where a normal difference does not.
+    Approximate coverage at the common level; exact in the limit of normal estimates. Follows the skew of both
+    intervals, so it stays sensible near 0 and 1 where a normal difference does not.
 
     Examples
     --------

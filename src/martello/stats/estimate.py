@@ -1,7 +1,8 @@
 """How a number, or the refusal to give one, looks.
 
 Everything in `martello.stats` answers with an `Estimate` (a value with its interval) or a `NotEstimable` (why not, and
-what it would take). A `Verdict` says whether a requirement is met, not met, or undecided. Nothing here computes anything.
+what it would take). A `Verdict` says whether a requirement is met, not met, or undecided. Nothing here computes
+anything.
 """
 
 from __future__ import annotations
