@@ -12,12 +12,10 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
-    "ContractBroken",
     "DataError",
     "EngineError",
     "EnvironmentFault",
     "IntegrityError",
-    "LeakageError",
     "MartelloError",
     "PluginError",
     "SpecError",
@@ -108,10 +106,6 @@ class DataError(MartelloError, ValueError):
     """A fault in the data: mended by whoever owns the source."""
 
 
-class LeakageError(MartelloError, ValueError):
-    """Something that judges was seen by something that learns; mended by changing the split or the inputs."""
-
-
 class IntegrityError(MartelloError, ValueError):
     """A stored file is not what its hash says: mended by restoring or making it again."""
 
@@ -135,10 +129,6 @@ class PluginError(MartelloError, ImportError):
 
     exit_code = 3
     status = 503
-
-
-class ContractBroken(MartelloError, ValueError):
-    """Someone did with a served result what the contract forbids: mended by the consumer."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

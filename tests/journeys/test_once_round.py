@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +286,79 @@ def test_the_python_api_gives_the_same_loop(finished: tuple[Path, dict[str, Any]
     rehearsal = records["rehearsal"]
     assert isinstance(rehearsal, Rehearsal)
     assert rehearsal.n_sent == done["records"]["rehearsal"]["n_sent"] == 300
+
+
+@pytest.fixture(scope="module")
+def served(finished: tuple[Path, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A real server on the release, as an operator starts it."""
+    directory, _ = finished
+    command = [sys.executable, "-m", "martello", "serve", "--json", "--port", "0", "--project", str(directory)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = json.loads(process.stdout.readline())["url"]
+    yield url, (directory / ".martello" / "token").read_text()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+CUSTOMER = {
+    "tenure": 2,
+    "contract": "Month-to-month",
+    "internet_service": "Fiber optic",
+    "monthly_charges": 95.5,
+    "payment_method": "Electronic check",
+    "online_security": "No",
+}
+
+
+def test_the_served_release_decides_and_remembers(served: tuple[str, str]) -> None:
+    from martello import Client
+
+    with Client(*served) as client:
+        answer = client.decide(CUSTOMER, unit="someone")
+        assert answer.output in ("Yes", "No")
+        assert client.decision(answer.id).unit == "someone"
+        (receipt,) = client.post_outcomes([{"source": "test", "id": "1", "decision": answer.id, "outcome": "Yes"}])
+        assert receipt.status == "accepted"
+
+
+def test_an_unknown_category_is_scored_like_a_missing_one_and_never_refused(served: tuple[str, str]) -> None:
+    from martello import Client
+
+    with Client(*served) as client:
+        unknown = client.decide({**CUSTOMER, "contract": "Ten years"})
+        other = client.decide({**CUSTOMER, "contract": "Eleven years"})
+    assert unknown.scores == other.scores
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"tenure": None}, "features.missing-field"),
+        ({"tenure": "two"}, "features.wrong-type"),
+        ({"tenure": 2.5}, "features.wrong-type"),
+        ({"tenur": 2}, "features.unknown-field"),
+    ],
+)
+def test_a_faulty_request_names_the_field(served: tuple[str, str], change: dict[str, object], code: str) -> None:
+    from martello import Client, MartelloError
+
+    with Client(*served) as client, pytest.raises(MartelloError) as caught:
+        client.decide({**CUSTOMER, **change})
+    assert caught.value.code == code
+    assert "tenur" in str(caught.value)
+
+
+def test_the_serving_process_holds_no_database_no_data_frame_and_no_training_library(
+    finished: tuple[Path, dict[str, Any]],
+) -> None:
+    directory, _ = finished
+    (release,) = (directory / "releases").glob("release-*")
+    code = (
+        "import sys; from pathlib import Path; import martello.serve.transport;"
+        "from martello.corridor.opened import open_served;"
+        f"open_served(Path({str(release)!r})); print(' '.join(sorted(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"sqlalchemy", "pandas", "sklearn", "duckdb", "pyarrow", "lightgbm", "scipy"} & set(loaded)
