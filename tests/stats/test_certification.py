@@ -165,7 +165,7 @@ def test_the_recorded_probability_is_that_of_the_draw():
 
 
 def test_bad_labels_are_refused_by_name_and_good_ones_kept():
-    scores, truth = _world()
+    scores, _ = _world()
     process = Certification(scores, precision=0.8, threshold=0.5, seed=2)
     positions, _ = process.next(4)
     process.observe(positions[:1], [True])
@@ -286,12 +286,18 @@ def test_a_declared_budget_never_needs_more_labels_for_a_plain_draw():
     assert _run(declared, truth, step=1).n_labeled <= _run(free, truth, step=1).n_labeled
 
 
-def test_forecasts_come_before_the_first_label_and_end_at_nought():
+def test_costs_come_before_the_first_label_and_the_forecast_ends_at_nought():
     scores, truth = _world()
-    process = Certification(scores, precision=0.6, threshold=0.5, seed=1)
-    before = process.labels_left
-    assert isinstance(before, Forecast)
-    assert before.low <= before.labels <= before.high <= N
+    process = Certification(scores, precision=0.7, recall=0.3, threshold=0.5, seed=1)
+    costs = process.expected_costs()["precision"]
+    assert [round(cost.true_value, 2) for cost in costs] == [0.62, 0.66, 0.68, 0.69, 0.71, 0.72, 0.74, 0.78]
+    assert [cost.labels for cost in costs[:4]] == sorted(cost.labels for cost in costs[:4])
+    assert max(cost.labels for cost in costs) <= (scores >= 0.5).sum()
+    assert isinstance(process.labels_left, NotEstimable)
+    _run(process, truth, step=10, most=40)
+    middle = process.labels_left
+    assert isinstance(middle, Forecast)
+    assert middle.low <= middle.labels <= middle.high <= N
     assert _run(process, truth).labels_left.labels == 0
 
 

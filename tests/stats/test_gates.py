@@ -23,7 +23,7 @@ def test_rows_equal_direct_counts_at_every_threshold_and_slice():
     gates = lay_out(SCORES, [precision(0.7), recall(0.4)], thresholds=thresholds, flagged=None, slices={"sex": SEX})
     assert len(gates.rows) == 3 * 2 * 3
     for row, mean in zip(gates.rows, _means(gates), strict=True):
-        flags = SCORES >= thresholds[row.gate]
+        flags = thresholds[row.gate] <= SCORES
         member = np.ones(300, bool) if row.slice_name is None else row.slice_name.removeprefix("sex=") == SEX
         hits = TRUTH[flags & member].sum()
         whole = (flags & member).sum() if row.claim.name == "precision" else TRUTH[member].sum()

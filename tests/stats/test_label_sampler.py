@@ -62,15 +62,13 @@ def test_two_claims_get_the_allocation_whose_slowest_is_fastest():
         return np.max(need * ((w @ size) * ((gain**2 * variance) @ (size / w))))
 
     best = min(
-        (
-            minimize(
-                slowest,
-                rng.normal(size=6),
-                method="Nelder-Mead",
-                options={"maxiter": 40_000, "xatol": 1e-8, "fatol": 1e-6},
-            ).fun
-            for _ in range(3)
-        )
+        minimize(
+            slowest,
+            rng.normal(size=6),
+            method="Nelder-Mead",
+            options={"maxiter": 40_000, "xatol": 1e-8, "fatol": 1e-6},
+        ).fun
+        for _ in range(3)
     )
     weights = choose_weights(variance, gain, size, need, sampler="weighted")
     spread = weights - weights.min() + 0  # take the floor out again: it is a third of the mean spread

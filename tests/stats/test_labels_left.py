@@ -6,7 +6,7 @@ import pytest
 from martello.errors import DataError
 from martello.stats.estimate import NotEstimable, Verdict
 from martello.stats.label_budget import rule_cost
-from martello.stats.labels_left import Forecast, forecast_labels, planned_costs
+from martello.stats.labels_left import Forecast, costs_at_distance, forecast_labels, planned_costs
 from martello.stats.power_floor import information_bound
 
 
@@ -20,7 +20,7 @@ def test_planned_cost_is_close_to_the_exact_one(gap):
     (cost,) = [c for c in planned_costs(0.80, gaps=(abs(gap),)) if (c.true_value > 0.8) == (gap > 0)]
     exact = rule_cost(0.80, 0.80 + gap, level=0.95, budget=40_000).expected
     assert cost.labels == pytest.approx(exact, rel=0.08)
-    assert cost.least == pytest.approx(information_bound(0.80 + gap, 0.80), abs=1)
+    assert cost.labels > information_bound(0.80 + gap, 0.80)
 
 
 def test_a_hundredth_costs_ten_thousand_labels():
@@ -51,6 +51,18 @@ def test_too_close_to_call_is_said_plainly():
     assert isinstance(found, NotEstimable)
     assert "0.01" in found.reason
     assert "10,000" in found.reason
+
+
+def test_a_handful_of_labels_makes_no_forecast():
+    assert isinstance(_forecast(0.2, n=29), NotEstimable)
+    assert isinstance(_forecast(0.2, n=30), Forecast)
+    assert isinstance(_forecast(0.2, n=5, remaining=12), Forecast)
+
+
+def test_costs_at_a_distance_agree_with_the_plain_rule():
+    """A share of .86 against .80: distance .06 in units of the label's spread at the requirement."""
+    (cost,) = costs_at_distance([(0.86, 0.06 / 0.4)], bar=np.log(20), remaining=10**6)
+    assert cost.labels == pytest.approx(rule_cost(0.80, 0.86, level=0.95, budget=20_000).expected, rel=0.12)
 
 
 def test_a_small_pool_is_counted_out_even_when_it_is_close():

@@ -43,3 +43,14 @@ def test_a_ledger_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault) as caught:
         Ledger(f"sqlite:///{tmp_path / 'nowhere' / 'ledger.sqlite'}", who="ada")
     assert caught.value.code == "ledger.not-writable"
+
+
+def test_a_ledger_that_stops_taking_lines_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    opened = Ledger(f"sqlite:///{path}", who="ada")
+    path.unlink()
+    path.mkdir()
+    opened.close()  # so that the next line opens the file anew
+    with pytest.raises(EnvironmentFault) as caught:
+        opened.append(word="train", key="k", records=[], parents=[], seconds=0, version="0")
+    assert caught.value.code == "ledger.not-writable"

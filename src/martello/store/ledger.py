@@ -5,7 +5,8 @@ SQLite beside the blobs by default; any SQLAlchemy URL (Postgres) by setting. Ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -73,16 +74,32 @@ class Ledger:
     def __init__(self, url: str, *, who: str) -> None:
         self._who = who
         self._engine = sa.create_engine(url)
-        try:
+        with self._faults():
             _METADATA.create_all(self._engine)
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Name what stands between this process and its database."""
+        try:
+            yield
         except sa.exc.DBAPIError as err:
             raise EnvironmentFault(
                 "ledger.not-writable",
-                f"the ledger cannot be opened: {err.orig}",
+                f"the ledger cannot be used: {err.orig}",
                 where=self._engine.url.render_as_string(hide_password=True),
                 expected="a database this user may write to, with free disk space",
-                fix="check rights and free space of the project directory",
+                fix="check rights and free space; what was finished before is kept",
             ) from err
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._faults(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._faults(), self._engine.connect() as connection:
+            yield connection
 
     def close(self) -> None:
         """Let go of the database."""
@@ -92,7 +109,7 @@ class Ledger:
         self, *, word: str, key: str, records: Sequence[str], parents: Sequence[str], seconds: float, version: str
     ) -> None:
         """Write one line; lines are never changed or removed."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 _LINES.insert().values(
                     at=_now(),
@@ -108,7 +125,7 @@ class Ledger:
 
     def find(self, key: str) -> LedgerLine | None:
         """Give the newest line that was made under a key, or None."""
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             row = connection.execute(
                 sa.select(_LINES).where(_LINES.c.key == key).order_by(_LINES.c.seq.desc()).limit(1)
             ).first()
@@ -127,7 +144,7 @@ class Ledger:
         query = sa.select(_LINES).order_by(_LINES.c.seq.desc()).limit(limit)
         if before is not None:
             query = query.where(_LINES.c.seq < before)
-        with self._engine.connect() as connection:
+        with self._reading() as connection:
             return [_line(row) for row in connection.execute(query)]
 
     def look_at_gold(self, *, gold: str, asked_by: str) -> int:
@@ -136,7 +153,7 @@ class Ledger:
         Asking again with the same operating point gives the same answer, reveals nothing new and keeps its number. The
         line is written before the answer is computed, so that an interrupted look counts.
         """
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             asked = [
                 row.asked_by
                 for row in connection.execute(

@@ -129,7 +129,7 @@ def _floor_lines(floors: dict[str, float], x: Spec, y: Spec, bottom: float) -> l
     if "precision" in floors:
         floor = floors["precision"]
         text = f"agreed: {percent(floor)} right"
-        layers += [_line("y", y, floor), *_words(text, _at(x, y, 0, floor), align="left", dx=4, dy=11)]
+        layers += [_line("y", y, floor), *_words(text, _at(x, y, 1, floor), align="right", dx=-4, dy=-9)]
     if "recall" in floors:
         floor = floors["recall"]
         text = f"agreed: finds {percent(floor)}"

@@ -1,0 +1,61 @@
+"""Confidence sequences hold the truth at every number of labels at once.
+
+The interval of a certification keeps only what was never rejected: if it holds the truth at the end, it did all along.
+A case fails when more runs miss than an interval that errs in exactly .05 of runs would show once in a thousand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from martello.stats.certification import Certification
+from martello.stats.evalues import count_confidence_sequence
+
+pytestmark = pytest.mark.guarantee
+
+RUNS, N = 250, 2000
+
+
+def _missed(misses, runs):
+    assert misses <= binom.ppf(0.999, runs, 0.05), f"{misses} of {runs} intervals missed the truth"
+
+
+@pytest.mark.parametrize("how", ["calibrated", "useless"])
+@pytest.mark.parametrize("sampler", ["weighted", "random"])
+def test_precision_and_recall_of_a_certification(sampler, how):
+    misses = {"precision": 0, "recall": 0}
+    for seed in range(RUNS):
+        rng = np.random.default_rng([11, seed])
+        scores = rng.beta(0.7, 1.5, N)
+        truth = (rng.random(N) < scores).astype(int)
+        flags = scores >= 0.5
+        values = {"precision": truth[flags].mean(), "recall": truth[flags].sum() / truth.sum()}
+        given = scores if how == "calibrated" else rng.permutation(scores)
+        settings = {"precision": values["precision"], "recall": values["recall"], "flagged": flags}
+        process = Certification(given, seed=seed, sampler=sampler, **settings)
+        while process.n_labeled < 300 and len(positions := process.next(25).position):
+            process.observe(positions, truth[positions])
+        for name, found in process.interval.items():
+            misses[name] += not found.low <= values[name] <= found.high
+    for count in misses.values():
+        _missed(count, RUNS)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.8, 0.97])
+@pytest.mark.parametrize("pool_size", [None, 600])
+def test_a_share_after_every_label(share, pool_size):
+    looks = np.unique(np.geomspace(1, 500, 25).astype(int))
+    misses = 0
+    for seed in range(RUNS):
+        rng = np.random.default_rng([12, seed])
+        if pool_size is None:
+            labels = rng.random(500) < share
+        else:
+            labels = rng.permutation(np.arange(pool_size) < round(share * pool_size))
+        yes = np.cumsum(labels)
+        found = [count_confidence_sequence(int(yes[n - 1]), int(n), pool_size=pool_size) for n in looks]
+        truth = share if pool_size is None else round(share * pool_size) / pool_size
+        misses += not all(one.low <= truth <= one.high for one in found)
+    _missed(misses, RUNS)
