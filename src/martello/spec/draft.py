@@ -239,7 +239,7 @@ def _requirement(facts: SourceFacts, guesses: Guesses, positive: str | None) -> 
     floor = _PRECISION
     if share >= _PRECISION - _AT_LEAST_ABOVE:
         floor = math.floor(50 * (1 + share)) / 100
-        yield f"# Calling every row positive is right in {share:.0%} of them: the floor asks for half of what that leaves."
+        yield f"# Calling every row positive is right in {share:.0%} of them: the floor is halfway from there to all."
     yield f"precision = {floor:.2f}  # of what is flagged, the share that is right"
     yield "# recall = 0.50  # of all cases, the share that is found"
     yield "level = 0.95"
