@@ -37,6 +37,7 @@ __all__ = [
     "Finding",
     "Frame",
     "Gate",
+    "LabelCost",
     "Labels",
     "Measure",
     "Model",
@@ -45,9 +46,11 @@ __all__ = [
     "Rehearsal",
     "Release",
     "Sample",
+    "ShippedComparison",
     "SliceResult",
     "SplitCount",
     "TableRef",
+    "WorstSlice",
     "content_id",
     "decode_record",
     "encode_record",
@@ -117,9 +120,9 @@ class SplitCount(_Value, frozen=True, kw_only=True):
 class Sample(Record, frozen=True, kw_only=True, tag="sample"):
     """Units drawn with known inclusion probability, divided without leakage.
 
-    `units` holds a row per drawn unit: `unit`, `inclusion_probability`, `split`, `cluster`, `time` (int64 microseconds,
-    UTC, or null), the declared inputs, `label` and the slice columns. `aside` are drawn units that would straddle a
-    side; `reserve` are units outside the sample, kept for a rehearsal.
+    `units` holds a row per drawn unit: `unit`, `inclusion_probability`, `stratum`, `split`, `cluster`, `time` (int64
+    microseconds, UTC, or null), the declared inputs, `label` and the slice columns. `aside` are drawn units that would
+    straddle a side; `reserve` are units outside the sample, kept for a rehearsal.
     """
 
     design: str
@@ -255,6 +258,34 @@ class CalibrationPoint(_Value, frozen=True, kw_only=True):
     n: int
 
 
+class WorstSlice(_Value, frozen=True, kw_only=True):
+    """A part of dev, by one input or two, on which the winner's log loss is higher than on the rest."""
+
+    columns: tuple[tuple[str, str], ...]  # input and its value or range
+    n: int
+    loss: Measure  # mean log loss in it
+    excess: Measure  # minus that of all other units
+    share_of_loss: float
+
+
+class LabelCost(_Value, frozen=True, kw_only=True):
+    """After how many labels the certification engine decided, in several draws; `labels` is empty when it did not."""
+
+    n_gold: int
+    n_draws: int
+    labels: tuple[int, ...]  # sorted
+
+
+class ShippedComparison(_Value, frozen=True, kw_only=True):
+    """The model beside the one that was shipped before it, on the same gold units: pairs, not two averages."""
+
+    release: str
+    only_new_right: int
+    only_shipped_right: int
+    difference: Measure  # share of right outputs, new minus shipped
+    is_better: bool  # at the error of this look
+
+
 class Evaluation(Record, frozen=True, kw_only=True, tag="evaluation"):
     """How good on gold, with what certainty, overall and per slice, and what the requirement says to it."""
 
@@ -272,6 +303,9 @@ class Evaluation(Record, frozen=True, kw_only=True, tag="evaluation"):
     gain_over_constant: Measure  # log loss of the constant rule minus ours, paired
     claims: tuple[Claim, ...]
     verdict: Verdict
+    label_cost: LabelCost | None = None
+    against_shipped: ShippedComparison | None = None  # None when nothing was shipped on this gold
+    worst_slices: tuple[WorstSlice, ...] = ()  # from dev, worst first: rows of gold are not shown
 
 
 class Condition(_Value, frozen=True, kw_only=True):

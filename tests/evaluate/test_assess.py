@@ -4,9 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, brier_score_loss, confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
 
-from martello.evaluate.assess import GoldUnits, evaluate_on_gold
+from martello.evaluate import GoldUnits, evaluate_on_gold
 from martello.records import Evaluation, Measure
 from martello.spec.schema import Requirement
 from martello.stats.estimate import Estimate, NotEstimable, Verdict
@@ -50,6 +57,7 @@ def test_binary_metrics_are_those_of_scikit_learn() -> None:
         "roc_auc": roc_auc_score(units.truth, score),
         "log_loss": log_loss(units.truth, score),
         "brier_score": brier_score_loss(units.truth, score),
+        "f1": f1_score(units.truth, score >= 0.7),
     }
     assert {name: value(found.metrics[name]) for name in expected} == pytest.approx(expected)
     assert np.array_equal(found.confusion, confusion_matrix(units.truth, score >= 0.7))

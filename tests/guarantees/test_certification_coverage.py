@@ -15,7 +15,7 @@ from martello.stats.evalues import count_confidence_sequence
 
 pytestmark = pytest.mark.guarantee
 
-RUNS, N = 250, 2000
+RUNS, N = 150, 2000
 
 
 def _missed(misses, runs):

@@ -18,7 +18,7 @@ from martello.stats.estimate import Verdict
 
 pytestmark = pytest.mark.guarantee
 
-RUNS, LABELS, N = 400, 500, 3000
+RUNS, LABELS, N = 250, 400, 3000
 DISTORTIONS = {
     "learned": lambda s, rng: s,
     "overconfident": lambda s, rng: expit(2 * logit(s) + 1),

@@ -121,6 +121,13 @@ def test_the_online_metric_is_recomputed_from_the_log_by_hand(finished: tuple[Pa
     assert done["records"]["experiment"]["online"]["value"] == pytest.approx(flagged.count("Yes") / len(flagged))
 
 
+def test_the_labels_it_would_have_taken_are_fewer_than_gold_holds(finished: tuple[Path, dict[str, Any]]) -> None:
+    _, done = finished
+    cost = done["records"]["evaluation"]["label_cost"]
+    assert len(cost["labels"]) == cost["n_draws"]
+    assert cost["labels"][-1] < cost["n_gold"] == done["records"]["evaluation"]["n_gold"]
+
+
 def test_a_second_run_repeats_nothing(finished: tuple[Path, dict[str, Any]]) -> None:
     directory, done = finished
     again = martello_json("run", "--project", str(directory))
@@ -148,6 +155,11 @@ def test_a_changed_requirement_repeats_only_what_depends_on_it_and_counts_as_a_l
     assert done["repeated"] == ["evaluate", "ship", "serve", "experiment", "iterate"]
     assert done["records"]["evaluation"]["look"] == 2
     assert done["records"]["evaluation"]["level_of_look"] == pytest.approx(1 - 0.05 / 4)
+    beside = done["records"]["evaluation"]["against_shipped"]
+    assert beside["release"] == finished[1]["records"]["release"]["id"]
+    # The same model at a looser threshold: what only one of them gets right is what lies between the thresholds.
+    assert beside["only_new_right"] + beside["only_shipped_right"] > 0
+    assert beside["difference"]["low"] <= beside["difference"]["value"] <= beside["difference"]["high"]
 
 
 def test_a_requirement_that_is_not_met_is_a_refusal_and_not_an_error(

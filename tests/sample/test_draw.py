@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,22 +10,25 @@ import pytest
 
 from martello.engines.duckdb import DuckDBEngine
 from martello.errors import DataError
-from martello.sample.draw import Draw, count_frame, draw_units, hash_threshold
+from martello.sample.draw import Draw, draw_units
+from martello.sample.frame import count_frame
+from martello.sample.lot import hash_threshold
 from martello.sample.source import open_source
-from martello.spec.schema import Field, Output, Population
+from martello.spec.schema import Field, Output, Population, SampleDesign
 
 FIELDS = (Field(name="x", type="integer"),)
 
 
 def drawn(
-    directory: Path, table: pa.Table, *, n: int | None, seed: int = 3, group: tuple[str, ...] = (), n_reserve: int = 0
+    directory: Path, table: pa.Table, *, seed: int = 3, group: tuple[str, ...] = (), n_reserve: int = 0, **design: Any
 ) -> Draw:
     pq.write_table(table, directory / "units.parquet")
     population = Population(source="units.parquet", unit=("id",), group=group)
+    how = SampleDesign(seed=seed, **design)
     with DuckDBEngine(directory) as engine:
-        source = open_source(engine, population, FIELDS, Output(column="y"), ())
+        source = open_source(engine, population, FIELDS, Output(column="y"), (), how)
         frame = count_frame(engine, source, population, "spec-1")
-        return draw_units(engine, source, frame, FIELDS, "y", (), n=n, seed=seed, n_reserve=n_reserve)
+        return draw_units(engine, source, frame, FIELDS, "y", (), design=how, n_reserve=n_reserve)
 
 
 def table(n: int, **more: list[object]) -> pa.Table:
@@ -90,3 +94,40 @@ def test_more_units_than_there_are_cannot_be_drawn(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         drawn(tmp_path, table(60), n=61)
     assert caught.value.code == "sample.too-many"
+
+
+def test_every_design_puts_its_probability_on_every_row(tmp_path: Path) -> None:
+    units = table(1000, house=[i // 5 for i in range(1000)], kind=["a" if i % 4 else "b" for i in range(1000)])
+    stratified = drawn(tmp_path, units, design="stratified", by=("kind",), n=100).units.to_pydict()
+    assert set(zip(stratified["stratum"], stratified["inclusion_probability"], strict=True)) == {
+        ("a", 75 / 750),
+        ("b", 25 / 250),
+    }
+    whole = drawn(tmp_path, units, design="cluster", clusters=30, group=("house",)).units
+    assert whole.num_rows == 30 * 5
+    assert set(whole["inclusion_probability"].to_pylist()) == {30 / 200}
+    inside = drawn(tmp_path, units, design="two_stage", clusters=30, per_cluster=2, group=("house",)).units
+    assert inside.num_rows == 30 * 2
+    assert inside["inclusion_probability"].to_pylist() == pytest.approx([30 / 200 * 2 / 5] * 60, rel=1e-15)
+    assert inside["stratum"].null_count == 60
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {"design": "simple", "n": 200},
+        {"design": "stratified", "by": ("kind",), "n": 200},
+        {"design": "pps", "size": "id1", "n": 200},
+        {"design": "cluster", "clusters": 40},
+        {"design": "two_stage", "clusters": 40, "per_cluster": 2},
+    ],
+)
+def test_the_reserve_of_every_design_has_no_group_in_common_with_it(tmp_path: Path, design: dict[str, Any]) -> None:
+    more = {
+        "house": [i // 5 for i in range(1000)],
+        "kind": ["a" if i // 5 % 4 else "b" for i in range(1000)],
+        "id1": [i + 1 for i in range(1000)],
+    }
+    draw = drawn(tmp_path, table(1000, **more), group=("house",), n_reserve=60, **design)
+    assert draw.reserve.num_rows == 60
+    assert not set(draw.reserve["group"].to_pylist()) & set(draw.units["group"].to_pylist())

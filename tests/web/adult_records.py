@@ -35,6 +35,7 @@ from martello.records import (
     SliceResult,
     SplitCount,
     TableRef,
+    WorstSlice,
     record_id,
 )
 from martello.spec.schema import Field, Output, Owners, Population, Requirement, SampleDesign, Spec, Task
@@ -205,6 +206,22 @@ def evaluation(slices=SLICES) -> Evaluation:
         gain_over_constant=est(0.2713, 0.0108),
         claims=claims(results),
         verdict=Verdict.MET,
+        worst_slices=(
+            WorstSlice(
+                columns=(("marital_status", "Married-civ-spouse"),),
+                n=4047,
+                loss=est(0.459, 0.018, 4047),
+                excess=est(0.335, 0.021),
+                share_of_loss=0.753,
+            ),
+            WorstSlice(
+                columns=(("sex", HOSTILE), ("age", "48 to 90")),
+                n=61,
+                loss=est(0.612, 0.14, 61),
+                excess=est(0.301, 0.15),
+                share_of_loss=0.021,
+            ),
+        ),
     )
 
 

@@ -239,3 +239,14 @@ def test_lineage_tells_when_and_by_whom():
     assert "2026-11-23 10:01 UTC ada 1.5 s" in text
     assert "not in the ledger" not in text
     assert "not in the ledger" in plain(page_from(world.adult().only("frame")).text)
+
+
+def test_where_it_errs_most_is_a_table_and_says_that_dev_said_so():
+    page = page_of(world.adult)
+    text = plain(page.text)
+    assert "Where it errs most (dev)" in text
+    assert "marital_status = Married-civ-spouse 4,047" in text
+    assert f"sex = {world.HOSTILE} and age = 48 to 90" in text
+    told = world.adult()
+    told.records["evaluation"] = msgspec.structs.replace(told.records["evaluation"], worst_slices=())
+    assert "Where it errs most" not in page_from(told).text

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from martello.corridor.units import Side, units_of
-from martello.evaluate import GoldUnits, choose_operating_point, evaluate_on_gold
-from martello.evaluate.assess import error_of_look
+from martello.evaluate import GoldUnits, Shipped, choose_operating_point, evaluate_on_gold, worst_slices
+from martello.evaluate.assess import error_of_look, output_of
 from martello.experiment import compare_with_promise
 from martello.features.compute import compute_features
 from martello.iterate import DevUnits, advise, algorithm_arm, features_arm, labels_arm
@@ -23,13 +24,16 @@ from martello.records import (
     Evaluation,
     Experiment,
     FeatureSet,
+    Frame,
     Gate,
     Labels,
     Model,
     OperatingPoint,
     Rehearsal,
+    Release,
     Sample,
     content_id,
+    kind_of,
     record_id,
     the,
 )
@@ -94,9 +98,10 @@ def evaluation_of(store: Store, ledger: Ledger, spec: Spec, records: Records) ->
     dev, gold = _side(store, records, "dev"), _side(store, records, "gold")
     first_error = error_of_look(spec.requirement, 1)
     assert first_error is not None
+    dev_scores = scores_of(store.get_table(model.scores), model.learner, len(model.classes))
     point = choose_operating_point(
         dev.codes,
-        scores_of(store.get_table(model.scores), model.learner, len(model.classes)),
+        dev_scores,
         requirement=spec.requirement,
         level=1 - first_error,
         weight=dev.weight,
@@ -105,8 +110,17 @@ def evaluation_of(store: Store, ledger: Ledger, spec: Spec, records: Records) ->
         gold_n=len(gold.unit),
         parents=(record_id(model),),
     )
+    worst = worst_slices(
+        unit_losses(dev.codes, dev_scores),
+        dev.columns,
+        spec.input,
+        weight=dev.weight,
+        cluster=dev.cluster,
+        level=spec.requirement.level,
+    )
     asked_by = content_id("question", f"{record_id(point)} {spec.requirement}".encode())
-    look = ledger.look_at_gold(gold=record_id(sample), asked_by=asked_by)
+    gold_set = gold_id(spec, the(Frame, records), sample)
+    look = ledger.look_at_gold(gold=gold_set, asked_by=asked_by)
     evaluation = evaluate_on_gold(
         GoldUnits(
             truth=gold.codes,
@@ -122,8 +136,31 @@ def evaluation_of(store: Store, ledger: Ledger, spec: Spec, records: Records) ->
         look=look,
         seed=spec.sample.seed,
         parents=(record_id(point), record_id(model), record_id(sample)),
+        worst_slices=worst,
+        shipped=_shipped(store, ledger, spec, records, gold),
     )
     return point, evaluation
+
+
+def gold_id(spec: Spec, frame: Frame, sample: Sample) -> str:
+    """Give what was shipped last on the same gold set and inputs, with its outputs; None if there is nothing."""
+    rule = [frame.source, frame.n_units, frame.unit, spec.population.where, sample.design, sample.seed]
+    return content_id("gold", msgspec.json.encode([*rule, spec.sample.dev, spec.sample.gold]))
+
+
+def _shipped(store: Store, ledger: Ledger, spec: Spec, records: Records, gold: Side) -> Shipped | None:
+    """Give what was shipped last on the same gold set and inputs, with its outputs; None when nothing was."""
+    gold_set = gold_id(spec, the(Frame, records), the(Sample, records))
+    for line in ledger.lines(word="ship", limit=100):
+        made = {kind_of(record): record for record in map(store.get_record, (*line.records, *line.parents))}
+        if "release" not in made or gold_id(spec, the(Frame, made), the(Sample, made)) != gold_set:
+            continue
+        if the(FeatureSet, made).definition != the(FeatureSet, records).definition:
+            continue
+        model, point = the(Model, made), the(OperatingPoint, made)
+        scores = scorer_of(store, spec, model, model.learner).scores(gold.columns)
+        return Shipped(release=record_id(the(Release, made)), output=output_of(scores, point.threshold))
+    return None
 
 
 def experiment_of(store: Store, spec: Spec, records: Records) -> Experiment:

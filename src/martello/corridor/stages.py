@@ -212,7 +212,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         word="evaluate",
         reads=lambda spec: (spec.requirement, spec.sample.seed),
-        inputs=("sample", "labels", "features", "model"),
+        inputs=("frame", "sample", "labels", "features", "model"),
         makes=("operating_point", "evaluation"),
         run=_evaluate,
     ),

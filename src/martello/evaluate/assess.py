@@ -2,66 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from martello.evaluate.claims import Asked, Estimator, floors, judge_claims, overall_verdict
+from martello.evaluate.estimates import f1_of, macro_of, mean_of, metric_of, share_of
+from martello.evaluate.label_cost import label_cost
+from martello.evaluate.shipped import Shipped, compare_with_shipped
+from martello.evaluate.shortfall import DOMAINS, with_shortfalls
 from martello.evaluate.slices import each_slice
 from martello.evaluate.threshold import curve_of
-from martello.records import CalibrationPoint, ClassResult, Evaluation, Measure, SliceResult
+from martello.evaluate.units import GoldUnits, ScoredUnits
+from martello.records import CalibrationPoint, Claim, ClassResult, Evaluation, Measure, SliceResult, WorstSlice
 from martello.spec.schema import Requirement
 from martello.stats.calibration import calibration_bins, calibration_error
 from martello.stats.compare import paired_difference, unit_losses
-from martello.stats.estimate import Verdict
-from martello.stats.metrics import estimate_metric
-from martello.stats.multiclass import class_estimates, macro_estimate
-from martello.stats.shares import precision_estimate, recall_estimate
+from martello.stats.estimate import NotEstimable, Verdict
+from martello.stats.gold_ledger import TRIES, alpha_for_question
 
-__all__ = ["GoldUnits", "error_of_look", "evaluate_on_gold"]
+__all__ = ["GoldUnits", "Measured", "error_of_look", "evaluate_on_gold", "measure", "output_of"]
 
 _CURVES = ("average_precision", "roc_auc", "log_loss", "brier_score")
 _MACROS = ("macro_precision", "macro_recall", "macro_f1")
+_Rows = NDArray[np.bool_]
 
 
-class GoldUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """Gold as arrays of one length: what is true, what was scored, and how each unit was drawn.
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that labeled and scored units say: the parts that a record and a file's evaluation share."""
 
-    Attributes
-    ----------
-    truth
-        Class codes, shape (n,).
-    scores
-        Scores of the model, shape (n, K).
-    constant
-        Scores of the constant rule, shape (n, K).
-    weight
-        Design weights, 1 / inclusion probability.
-    cluster
-        What belongs together; None when units are independent.
-    slices
-        Column name to the value of each unit, None where it has none.
-    """
-
-    truth: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    constant: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    cluster: NDArray[np.str_] | None
-    slices: dict[str, list[str | None]]
-
-    def where(self, rows: NDArray[np.bool_]) -> dict[str, Any]:
-        """Give weight and cluster of some rows, as the estimators take them."""
-        return {"weight": self.weight[rows], "cluster": None if self.cluster is None else self.cluster[rows]}
+    metrics: dict[str, Measure]
+    classes: tuple[ClassResult, ...]
+    slices: tuple[SliceResult, ...]
+    calibration: tuple[CalibrationPoint, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    claims: tuple[Claim, ...]
 
 
 def error_of_look(requirement: Requirement, look: int) -> float | None:
-    """Give the error that a look at gold may spend: half of what is left at each, so that all looks together keep the
-    level.
+    """Give the error that a look at gold may spend, so that all looks together keep the level.
 
-    None when the declared looks are used up: gold must then be renewed.
+    Half of what is left at each; when more than five looks were declared, equal parts. None when the declared looks are
+    used up: gold must then be renewed.
 
     Examples
     --------
@@ -70,7 +54,9 @@ def error_of_look(requirement: Requirement, look: int) -> float | None:
     """
     if look > requirement.gold_looks:
         return None
-    return float((1 - requirement.level) * 0.5**look)
+    planned = requirement.gold_looks if requirement.gold_looks > TRIES else None
+    error = alpha_for_question(look, level=requirement.level, planned=planned)
+    return None if isinstance(error, NotEstimable) else error
 
 
 def evaluate_on_gold(
@@ -82,6 +68,8 @@ def evaluate_on_gold(
     look: int,
     seed: int,
     parents: tuple[str, ...],
+    worst_slices: tuple[WorstSlice, ...] = (),
+    shipped: Shipped | None = None,
 ) -> Evaluation:
     """Ask gold once and write down everything it said.
 
@@ -101,21 +89,16 @@ def evaluate_on_gold(
         Seed of resampling.
     parents
         Ids of the records this stands on.
+    worst_slices
+        Where the model errs most on dev; gold is not searched.
+    shipped
+        What was shipped before on this gold, with its outputs.
     """
     is_binary = len(classes) == 2
-    output = (gold.scores[:, 1] >= threshold).astype(np.int64) if threshold is not None else gold.scores.argmax(axis=1)
-    estimators = _binary(gold, output) if is_binary else _several(gold, output, classes, seed)
-    everyone = np.ones(len(gold.truth), dtype=bool)
-    error = error_of_look(requirement, look)
-    asked = [
-        Asked(metric=metric, floor=floor, population=name, rows=rows, estimator=estimators[metric])
-        for metric, floor in floors(requirement, is_binary=is_binary)
-        for name, rows in (("everyone", everyone), *_slices(gold))
-    ]
-    claims = judge_claims(asked, requirement=requirement, error_of_look=error)
-    level = requirement.level
-    metrics = {name: estimate(everyone, level) for name, estimate in estimators.items()}
-    metrics |= _score_metrics(gold, is_binary, level, seed)
+    error, level = error_of_look(requirement, look), requirement.level
+    asked = floors(requirement, is_binary=is_binary)
+    found = measure(gold, classes=classes, threshold=threshold, floors=asked, level=level, error=error, seed=seed)
+    design = gold.where(gold.everyone)
     return Evaluation(
         parents=parents,
         n_gold=len(gold.truth),
@@ -123,86 +106,171 @@ def evaluate_on_gold(
         looks_left=max(0, requirement.gold_looks - look),
         level=level,
         level_of_look=1 - error if error is not None else 1.0,
-        metrics=metrics,
-        classes=_classes(gold, output, classes, level),
-        slices=_slice_results(gold, estimators, level),
-        calibration=_calibration(gold, level) if is_binary else (),
-        curve=curve_of(gold.truth == 1, gold.scores[:, 1], level=level, **gold.where(everyone)) if is_binary else None,
-        confusion=_confusion(gold.truth, output, len(classes)),
+        metrics=found.metrics,
+        classes=found.classes,
+        slices=found.slices,
+        calibration=found.calibration,
+        curve=curve_of(gold.truth == 1, gold.scores[:, 1], level=level, **design) if is_binary else None,
+        confusion=found.confusion,
         gain_over_constant=paired_difference(
-            unit_losses(gold.truth, gold.constant),
-            unit_losses(gold.truth, gold.scores),
-            level=level,
-            **gold.where(everyone),
+            unit_losses(gold.truth, gold.constant), unit_losses(gold.truth, gold.scores), level=level, **design
         ),
-        claims=claims,
-        verdict=overall_verdict(claims) if error is not None else Verdict.UNDECIDED,
+        claims=found.claims,
+        verdict=overall_verdict(found.claims) if error is not None else Verdict.UNDECIDED,
+        label_cost=label_cost(gold, threshold=threshold, requirement=requirement, error=error, seed=seed)
+        if is_binary
+        else None,
+        against_shipped=compare_with_shipped(gold, output_of(gold.scores, threshold), shipped, error=error, level=level)
+        if shipped is not None
+        else None,
+        worst_slices=worst_slices,
     )
 
 
-def _binary(gold: GoldUnits, output: NDArray[np.int64]) -> dict[str, Estimator]:
-    truth, flagged = gold.truth == 1, output == 1
-
-    def precision(rows: NDArray[np.bool_], level: float) -> Measure:
-        return precision_estimate(truth[rows], flagged[rows], level=level, **gold.where(rows))
-
-    def recall(rows: NDArray[np.bool_], level: float) -> Measure:
-        return recall_estimate(truth[rows], flagged[rows], level=level, **gold.where(rows))
-
-    return {"precision": precision, "recall": recall}
+def output_of(scores: NDArray[np.float64], threshold: float | None) -> NDArray[np.int64]:
+    """Give the class that is put out: yes from the threshold on, or the class with the highest score."""
+    return (scores[:, 1] >= threshold).astype(np.int64) if threshold is not None else scores.argmax(axis=1)
 
 
-def _several(gold: GoldUnits, output: NDArray[np.int64], classes: tuple[str, ...], seed: int) -> dict[str, Estimator]:
+def measure(
+    units: ScoredUnits,
+    *,
+    classes: tuple[str, ...],
+    threshold: float | None,
+    floors: Iterable[tuple[str, float]],
+    level: float,
+    error: float | None,
+    seed: int,
+) -> Measured:
+    """Compute every metric, slice, class and claim of some units.
+
+    Parameters
+    ----------
+    units
+        Labeled and scored units.
+    classes, threshold, seed
+        As for `evaluate_on_gold`.
+    floors
+        Required metrics with their floors, of everyone and of each slice.
+    level
+        Confidence of the intervals shown.
+    error
+        One-sided error of the verdicts; None when nothing may be judged any more.
+    """
+    is_binary = len(classes) == 2
+    output = output_of(units.scores, threshold)
+    shares = _binary(units, output) if is_binary else _several(units, output, seed)
+    metrics = {name: estimate(units.everyone, level) for name, estimate in shares.items()}
+    metrics |= _score_metrics(units, is_binary, level, seed)
+    populations = [(f"{column} = {value}", rows) for column, value, rows in each_slice(units.slices)]
+    asked = [
+        Asked(metric=metric, floor=floor, population=name, rows=rows, estimator=shares[metric])
+        for metric, floor in floors
+        for name, rows in (("everyone", units.everyone), *populations)
+    ]
+    claims = judge_claims(asked, level=level, error=error)
+    if is_binary and error is not None:
+        claims = with_shortfalls(claims, _counts(units, output, asked), error=error)
+    return Measured(
+        metrics=metrics,
+        classes=_classes(units, output, classes, level),
+        slices=_slices(units, shares, claims, level),
+        calibration=_calibration(units, level) if is_binary else (),
+        confusion=_confusion(units.truth, output, len(classes)),
+        claims=claims,
+    )
+
+
+def _binary(units: ScoredUnits, output: NDArray[np.int64]) -> dict[str, Estimator]:
+    truth, flagged = units.truth == 1, output == 1
+
+    def precision(rows: _Rows, level: float) -> Measure:
+        return share_of(units, truth, flagged, rows=rows, level=level, of="flagged")
+
+    def recall(rows: _Rows, level: float) -> Measure:
+        return share_of(units, flagged, truth, rows=rows, level=level, of="positive")
+
+    def f1(rows: _Rows, level: float) -> Measure:
+        return f1_of(units, truth, flagged, rows=rows, level=level)
+
+    return {"precision": precision, "recall": recall, "f1": f1}
+
+
+def _several(units: ScoredUnits, output: NDArray[np.int64], seed: int) -> dict[str, Estimator]:
     def macro(name: str) -> Estimator:
-        def estimate(rows: NDArray[np.bool_], level: float) -> Measure:
-            return macro_estimate(
-                name, gold.truth[rows], output[rows], len(classes), level=level, seed=seed, **gold.where(rows)
-            )
+        def estimate(rows: _Rows, level: float) -> Measure:
+            return macro_of(name, units, output, rows=rows, level=level, seed=seed)
 
         return estimate
 
     return {name: macro(name) for name in _MACROS}
 
 
-def _score_metrics(gold: GoldUnits, is_binary: bool, level: float, seed: int) -> dict[str, Measure]:
-    everyone = np.ones(len(gold.truth), dtype=bool)
-    design = gold.where(everyone)
+def _score_metrics(units: ScoredUnits, is_binary: bool, level: float, seed: int) -> dict[str, Measure]:
     if not is_binary:
-        losses = unit_losses(gold.truth, gold.scores)
-        return {"log_loss": paired_difference(losses, np.zeros_like(losses), level=level, **design)}
-    truth, score = gold.truth == 1, gold.scores[:, 1]
-    measured = {name: estimate_metric(name, truth, score, level=level, seed=seed, **design) for name in _CURVES}
-    return measured | {"calibration_error": calibration_error(truth, score, level=level, seed=seed, **design)}
+        losses = unit_losses(units.truth, units.scores)
+        return {"log_loss": mean_of(units, losses, rows=units.everyone, level=level)}
+    measured = {name: metric_of(name, units, level=level, seed=seed) for name in _CURVES}
+    design = units.where(units.everyone)
+    # without strata: their gain is left out here, which widens the interval
+    error = calibration_error(units.truth == 1, units.scores[:, 1], level=level, seed=seed, **design)
+    return measured | {"calibration_error": error}
 
 
-def _slices(gold: GoldUnits) -> list[tuple[str, NDArray[np.bool_]]]:
-    return [(f"{column} = {value}", rows) for column, value, rows in each_slice(gold.slices)]
+def _counts(units: ScoredUnits, output: NDArray[np.int64], asked: list[Asked]) -> dict[tuple[str, str], int]:
+    """Count the flagged units of each claim on precision, the positive ones of each on recall."""
+    domains = {"precision": output == 1, "recall": units.truth == 1}
+    return {
+        (each.metric, each.population): int(np.sum(each.rows & domains[each.metric]))
+        for each in asked
+        if each.metric in DOMAINS
+    }
 
 
-def _slice_results(gold: GoldUnits, estimators: dict[str, Estimator], level: float) -> tuple[SliceResult, ...]:
+def _slices(
+    units: ScoredUnits, estimators: dict[str, Estimator], claims: tuple[Claim, ...], level: float
+) -> tuple[SliceResult, ...]:
+    """Give the numbers of each slice; what the requirement could not be proved from is not estimable here, either."""
+    unknown = {(c.metric, c.population): c.estimate for c in claims if isinstance(c.estimate, NotEstimable)}
     return tuple(
         SliceResult(
             column=column,
             value=value,
             n=int(rows.sum()),
-            metrics={name: estimate(rows, level) for name, estimate in estimators.items()},
+            metrics={
+                name: unknown.get((name, f"{column} = {value}")) or estimate(rows, level)
+                for name, estimate in estimators.items()
+                if name != "f1"
+            },
         )
-        for column, value, rows in each_slice(gold.slices)
+        for column, value, rows in each_slice(units.slices)
     )
 
 
 def _classes(
-    gold: GoldUnits, output: NDArray[np.int64], classes: tuple[str, ...], level: float
+    units: ScoredUnits, output: NDArray[np.int64], classes: tuple[str, ...], level: float
 ) -> tuple[ClassResult, ...]:
-    everyone = np.ones(len(gold.truth), dtype=bool)
-    found = class_estimates(gold.truth, output, classes, level=level, **gold.where(everyone))
-    return tuple(ClassResult(name=each.name, n=each.n, precision=each.precision, recall=each.recall) for each in found)
+    everyone = units.everyone
+    return tuple(
+        ClassResult(
+            name=name,
+            n=int(np.sum(units.truth == code)),
+            precision=share_of(units, units.truth == code, output == code, rows=everyone, level=level, of="flagged"),
+            recall=share_of(units, output == code, units.truth == code, rows=everyone, level=level, of="positive"),
+        )
+        for code, name in enumerate(classes)
+    )
 
 
-def _calibration(gold: GoldUnits, level: float) -> tuple[CalibrationPoint, ...]:
-    everyone = np.ones(len(gold.truth), dtype=bool)
-    bins = calibration_bins(gold.truth == 1, gold.scores[:, 1], n_bins=10, level=level, **gold.where(everyone))
-    return tuple(CalibrationPoint(mean_score=each.mean_score, observed=each.observed, n=each.n) for each in bins)
+def _calibration(units: ScoredUnits, level: float) -> tuple[CalibrationPoint, ...]:
+    truth, score = units.truth == 1, units.scores[:, 1]
+    bins = calibration_bins(truth, score, n_bins=10, level=level, **units.where(units.everyone))
+    points = []
+    for each in bins:
+        inside = (score >= each.low) & (score <= each.high)
+        observed = share_of(units, truth, inside, rows=units.everyone, level=level, of="in the bin")
+        points.append(CalibrationPoint(mean_score=each.mean_score, observed=observed, n=each.n))
+    return tuple(points)
 
 
 def _confusion(truth: NDArray[np.int64], output: NDArray[np.int64], n_classes: int) -> tuple[tuple[int, ...], ...]:

@@ -32,9 +32,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     estimator: Estimator
 
 
-def judge_claims(asked: list[Asked], *, requirement: Requirement, error_of_look: float | None) -> tuple[Claim, ...]:
-    """Judge every claim at the error this look may spend; without any (gold is used up) nothing is judged."""
-    return tuple(_judge(claim, requirement.level, error_of_look, len(asked)) for claim in asked)
+def judge_claims(asked: list[Asked], *, level: float, error: float | None) -> tuple[Claim, ...]:
+    """Judge every claim at the one-sided error that may be spent; without any (gold is used up) nothing is judged.
+
+    `level` is that of the two-sided intervals shown for reading.
+    """
+    return tuple(_judge(claim, level, error, len(asked)) for claim in asked)
 
 
 def _judge(claim: Asked, level: float, error: float | None, n_claims: int) -> Claim:

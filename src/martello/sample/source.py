@@ -6,19 +6,20 @@ fault that names the column, how many rows and an example; it is never silently 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
 from martello.engines.base import Engine, quote
 from martello.errors import DataError, EngineError, SpecError, nearest
-from martello.spec.schema import Field, Output, Population
+from martello.spec.schema import Field, Output, Population, SampleDesign
 
 __all__ = ["Source", "open_source"]
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 _FLOATS = ("FLOAT", "DOUBLE", "DECIMAL")
 _TIMES = ("TIMESTAMP", "DATE")
+_PLAIN = SampleDesign()
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,18 +28,24 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     typed
-        Relation with every declared column cast, the population's condition applied, plus `_unit` and `_group` (text)
-        and `_time` (integer, or null).
+        Relation with every declared column cast, the population's condition applied, plus `_unit` and `_group` (text),
+        `_time` (integer), `_stratum` (text), `_size` and `_spread` (numbers); null where they are not declared.
     content
         SQL expression of the hash of a row's declared inputs.
-    has_group, has_time
-        Whether `_group` and `_time` are declared.
+    has_group, has_time, has_strata
+        Whether `_group`, `_time` and `_stratum` are declared.
     """
 
     typed: str
     content: str
     has_group: bool
     has_time: bool
+    has_strata: bool = False
+
+    @property
+    def key(self) -> str:
+        """Name the column by which units are drawn: the group where one is declared."""
+        return "_group" if self.has_group else "_unit"
 
 
 def _is(type_name: str, kinds: tuple[str, ...]) -> bool:
@@ -99,14 +106,21 @@ def _key(columns: Iterable[str]) -> str:
     return " || '|' || ".join(f"replace(CAST({quote(name)} AS VARCHAR), '|', '||')" for name in columns)
 
 
-def _hash(columns: Iterable[str]) -> str:
+def _hash(columns: Collection[str]) -> str:
     """Write the SQL of a row's content hash; null and the empty text differ."""
+    if not columns:
+        return "''"
     parts = ", ".join(f"coalesce(CAST({quote(name)} AS VARCHAR), chr(30))" for name in columns)
     return f"md5(concat_ws(chr(31), {parts}))"
 
 
 def open_source(
-    engine: Engine, population: Population, fields: tuple[Field, ...], output: Output, slices: tuple[str, ...]
+    engine: Engine,
+    population: Population,
+    fields: tuple[Field, ...],
+    output: Output,
+    slices: tuple[str, ...],
+    design: SampleDesign = _PLAIN,
 ) -> Source:
     """Give the population as SQL, after checking that its columns exist and hold what the spec declares.
 
@@ -118,24 +132,35 @@ def open_source(
     """
     relation = engine.relation(population.source)
     stored = engine.columns(relation)
-    _check_columns(stored, population, fields, output, slices)
+    _check_columns(stored, population, fields, output, slices, design)
     declared = {field.name: field.type for field in fields}
     present = {name: _present(name, stored[name], kind, population.missing) for name, kind in declared.items()}
-    replace = ", ".join(
-        f"{_cast(present[name], stored[name], kind)} AS {quote(name)}" for name, kind in declared.items()
-    )
+    casts = [f"{_cast(present[name], stored[name], kind)} AS {quote(name)}" for name, kind in declared.items()]
+    everything = f"* REPLACE ({', '.join(casts)})" if casts else "*"
     where = f"WHERE {population.where}" if population.where else ""
-    names = f"{_unit_key(population, stored)} AS _unit, {_group_key(population)} AS _group"
-    extra = f"{names}, {_time(population, stored)} AS _time"
+    extra = ", ".join(
+        (
+            f"{_unit_key(population, stored)} AS _unit",
+            f"{_group_key(population)} AS _group",
+            f"{_time(population, stored)} AS _time",
+            f"{_stratum(design.by, stored, population.missing)} AS _stratum",
+            f"{_number(design.size, stored, population.missing)} AS _size",
+            f"{_number(design.spread, stored, population.missing)} AS _spread",
+        )
+    )
 
     def typed(more: str) -> str:
-        return f"(SELECT * FROM (SELECT * REPLACE ({replace}), {more} FROM {relation}) {where})"
+        return f"(SELECT * FROM (SELECT {everything}, {more} FROM {relation}) {where})"
 
     if population.where:
         _check_condition(engine, population.where, typed("1 AS _one"))
     _check_values(engine, population.source, typed, declared, present)
     return Source(
-        typed=typed(extra), content=_hash(declared), has_group=bool(population.group), has_time=bool(population.time)
+        typed=typed(extra),
+        content=_hash(declared),
+        has_group=bool(population.group),
+        has_time=bool(population.time),
+        has_strata=bool(design.by),
     )
 
 
@@ -171,12 +196,27 @@ def _time(population: Population, stored: Mapping[str, str]) -> str:
     return f"CAST({_cast_time(_present(name, stored[name], 'time', population.missing), stored[name])} AS BIGINT)"
 
 
+def _stratum(by: tuple[str, ...], stored: Mapping[str, str], missing: tuple[str, ...]) -> str:
+    """Write the SQL of a unit's stratum; units without a value make a stratum of their own."""
+    if not by:
+        return "CAST(NULL AS VARCHAR)"
+    values = [f"CAST({_present(name, stored[name], 'category', missing)} AS VARCHAR)" for name in by]
+    return " || '|' || ".join(f"coalesce(replace({value}, '|', '||'), '(missing)')" for value in values)
+
+
+def _number(name: str | None, stored: Mapping[str, str], missing: tuple[str, ...]) -> str:
+    if name is None:
+        return "CAST(NULL AS DOUBLE)"
+    return f"TRY_CAST({_present(name, stored[name], 'number', missing)} AS DOUBLE)"
+
+
 def _check_columns(
     stored: Mapping[str, str],
     population: Population,
     fields: tuple[Field, ...],
     output: Output,
     slices: tuple[str, ...],
+    design: SampleDesign,
 ) -> None:
     wanted = [("population.unit", name) for name in population.unit]
     wanted += [("population.group", name) for name in population.group]
@@ -184,6 +224,8 @@ def _check_columns(
     wanted += [("input", field.name) for field in fields]
     wanted += [("output.column", output.column)] if output.column else []
     wanted += [("requirement.slices", name) for name in slices]
+    wanted += [("[sample] by", name) for name in design.by]
+    wanted += [(f"[sample] {key}", name) for key in ("size", "spread") if (name := getattr(design, key))]
     faults = []
     for place, name in wanted:
         if name not in stored:
@@ -200,12 +242,12 @@ def _check_columns(
     faults += [
         DataError(
             "data.float-key",
-            f"{name!r} is a {stored[name].lower()}, which cannot name a unit or group",
+            f"{name!r} is a {stored[name].lower()}, which cannot name a unit, group or stratum",
             where=population.source,
             expected="an integer or text column: engines write floats differently",
             fix="cast the column to an integer or text in the source",
         )
-        for name in (*population.unit, *population.group)
+        for name in (*population.unit, *population.group, *design.by)
         if name in stored and _is(stored[name], _FLOATS)
     ]
     if faults:
@@ -220,14 +262,14 @@ def _check_values(
     present: Mapping[str, str],
 ) -> None:
     """Count the values that do not read as their declared type, in one scan."""
-    raw = ", ".join(f"CAST({value} AS VARCHAR) AS _raw{number}" for number, value in enumerate(present.values()))
-    checks = []
+    raw = ["1 AS _one", *(f"CAST({value} AS VARCHAR) AS _raw{number}" for number, value in enumerate(present.values()))]
+    checks = ["count(*) AS n"]
     for number, name in enumerate(present):
         bad = f"_raw{number} IS NOT NULL AND {quote(name)} IS NULL"
         checks.append(
             f"count(*) FILTER (WHERE {bad}) AS n{number}, min(_raw{number}) FILTER (WHERE {bad}) AS bad{number}"
         )
-    row = engine.arrow(f"SELECT count(*) AS n, {', '.join(checks)} FROM {typed(raw)}").to_pylist()[0]
+    row = engine.arrow(f"SELECT {', '.join(checks)} FROM {typed(', '.join(raw))}").to_pylist()[0]
     if row["n"] == 0:
         raise DataError(
             "data.no-rows",

@@ -1,7 +1,7 @@
 """Train, dev and gold without leakage: units that belong together never lie on two sides.
 
-Units belong together when they share a group or hold exactly the same inputs. Without a time the side is a hash of what
-belongs together; with a time, gold is later than dev and dev is later than train.
+Units belong together when they share a group, hold exactly the same inputs, or are near copies (`near`). Without a time
+the side is a hash of what belongs together; with a time, gold is later than dev and dev is later than train.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = ["Division", "divide_units"]
 # When most rows share their inputs with another row, equal inputs are types of unit and not copies of one record;
 # keeping each type on one side would then judge the model only on types it never saw.
 _COPIES_AT_MOST = 0.5
+_NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 
 
 class Division(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,8 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
         Key of what belongs together, per unit: the smallest unit key in it.
     is_clustered
         Whether any cluster holds more than one unit.
+    copies_are_types
+        Whether equal inputs were taken for types of unit, which may lie on two sides.
     findings
         What a person should know about it.
     """
@@ -43,10 +46,13 @@ class Division(msgspec.Struct, frozen=True, kw_only=True):
     split: list[str]
     cluster: list[str]
     is_clustered: bool
+    copies_are_types: bool
     findings: tuple[Finding, ...]
 
 
-def divide_units(units: pa.Table, *, dev: float, gold: float, seed: int) -> Division:
+def divide_units(
+    units: pa.Table, *, dev: float, gold: float, seed: int, near: NDArray[np.int64] | None = None
+) -> Division:
     """Divide drawn units (in order of `unit`) into train, dev and gold.
 
     Parameters
@@ -57,40 +63,54 @@ def divide_units(units: pa.Table, *, dev: float, gold: float, seed: int) -> Divi
         Shares of the sample, in (0, 1).
     seed
         Salt of the hash.
+    near
+        Pairs of rows that are near copies, shape (k, 2), as `near_copies` gives them; None: not looked for.
     """
+    near = _NO_PAIRS if near is None else near
     keys = units.column("unit").to_pylist()
     groups = units.column("group").to_pylist()
     contents = units.column("content").to_pylist()
     links = [_codes(groups)] if units.column("group").null_count < units.num_rows else []
     findings = []
     copies = _codes(contents)
-    shared = float(np.mean(np.bincount(copies)[copies] > 1)) if len(keys) else 0.0
-    if shared <= _COPIES_AT_MOST:
-        links.append(copies)
-    else:
+    is_copy = np.bincount(copies)[copies] > 1
+    is_near = np.zeros(len(keys), dtype=bool)
+    is_near[near[copies[near[:, 0]] != copies[near[:, 1]]]] = True
+    shared = float(np.mean(is_copy | is_near)) if len(keys) else 0.0
+    is_types = shared > _COPIES_AT_MOST
+    if is_types:
         findings.append(_types_not_copies(shared))
-    component = _components(links, len(keys))
+        near = _NO_PAIRS
+    else:
+        links.append(copies)
+    component = _components(links, near, len(keys))
     cluster = [keys[first] for first in _first_of_each(component)[component]]
     if units.column("time").null_count < units.num_rows:
         split = _by_time(np.asarray(units.column("time").to_pylist(), dtype=np.int64), component, dev, gold)
     else:
         split = [_by_hash(key, dev, gold, seed) for key in cluster]
-    if shared and shared <= _COPIES_AT_MOST:
-        findings.append(_copies_kept_together(shared))
+    if is_copy.any() and not is_types:
+        findings.append(_copies_kept_together(float(np.mean(is_copy))))
+    if is_near.any() and not is_types:
+        findings.append(_near_copies_kept_together(int(is_near.sum())))
     if n_aside := split.count("aside"):
         findings.append(_set_aside(n_aside))
-    return Division(split=split, cluster=cluster, is_clustered=len(set(cluster)) < len(keys), findings=tuple(findings))
+    return Division(
+        split=split,
+        cluster=cluster,
+        is_clustered=len(set(cluster)) < len(keys),
+        copies_are_types=is_types,
+        findings=tuple(findings),
+    )
 
 
 def _codes(values: list[Any]) -> NDArray[np.int64]:
     return np.unique(np.asarray(values, dtype=object).astype(str), return_inverse=True)[1].astype(np.int64)
 
 
-def _components(links: list[NDArray[np.int64]], n: int) -> NDArray[np.int64]:
-    """Label what is connected through any link: a graph of units and of the things they share."""
-    if not links:
-        return np.arange(n)
-    rows, columns, offset = [], [], n
+def _components(links: list[NDArray[np.int64]], pairs: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Label what is connected through any link or pair: a graph of units and of the things they share."""
+    rows, columns, offset = [pairs[:, 0]], [pairs[:, 1]], n
     for codes in links:
         rows.append(np.arange(n))
         columns.append(codes + offset)
@@ -129,8 +149,8 @@ def _by_time(time: NDArray[np.int64], component: NDArray[np.int64], dev: float, 
 def _types_not_copies(shared: float) -> Finding:
     return Finding(
         code="sample.inputs-are-types",
-        what=f"{100 * shared:.0f} % of the units hold the same inputs as another: equal inputs are taken for types of "
-        "unit, not for copies, and may lie on two sides",
+        what=f"{100 * shared:.0f} % of the units hold the same inputs as another, or nearly: these are taken for types "
+        "of unit, not for copies, and may lie on two sides",
         severity="warning",
     )
 
@@ -140,6 +160,15 @@ def _copies_kept_together(shared: float) -> Finding:
         code="sample.copies-kept-together",
         what=f"{100 * shared:.1f} % of the units hold exactly the same inputs as another; each set of copies is on one "
         "side, and intervals count it as one cluster",
+        severity="note",
+    )
+
+
+def _near_copies_kept_together(n: int) -> Finding:
+    return Finding(
+        code="sample.near-copies-kept-together",
+        what=f"{n} units hold nearly the same text as another; near copies are on one side, and intervals count each "
+        "set of them as one cluster",
         severity="note",
     )
 

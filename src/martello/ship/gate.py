@@ -20,8 +20,9 @@ CONSTANT = "constant"
 
 _SECOND = "a second person can run it"
 _WARNINGS = "no warning in the data"
+_SHIPPED = "it is better than what was shipped before"
 #: Conditions that are said but do not keep the gate shut in this version.
-NOTES = frozenset({_SECOND, _WARNINGS})
+NOTES = frozenset({_SECOND, _WARNINGS, _SHIPPED})
 
 
 def floors(requirement: Requirement, n_classes: int = 2) -> dict[str, float]:
@@ -123,6 +124,18 @@ def _against_constant(evaluation: Evaluation) -> Condition:
     return Condition(name="it beats the constant rule with certainty", verdict=verdict, because=because)
 
 
+def _against_shipped(evaluation: Evaluation) -> Condition | None:
+    found = evaluation.against_shipped
+    if found is None:
+        return None
+    pairs = f"{found.only_new_right} gold units only the new one gets right, {found.only_shipped_right} only the old"
+    if found.is_better:
+        because = f"Better than {found.release} with certainty: {pairs}."
+        return Condition(name=_SHIPPED, verdict=Verdict.MET, because=because)
+    because = f"Not shown to be better than {found.release}: {pairs}. This does not keep the gate shut."
+    return Condition(name=_SHIPPED, verdict=Verdict.UNDECIDED, because=because)
+
+
 def _looks(evaluation: Evaluation, requirement: Requirement) -> Condition:
     name = "gold was not asked too often"
     asked = f"This was look {evaluation.look} of {requirement.gold_looks} agreed"
@@ -195,6 +208,7 @@ def assess_gate(
         _on_everyone(evaluation, agreed),
         _on_slices(evaluation, agreed, requirement.slices),
         _against_constant(evaluation),
+        _against_shipped(evaluation),
         _winner(model),
         _looks(evaluation, requirement),
         _second_person(owners),

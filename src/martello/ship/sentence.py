@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from martello.records import Claim, Evaluation, Experiment, Gate
+from martello.records import Claim, Evaluation, Experiment, Gate, LabelCost
 from martello.ship.gate import NOTES, floors
 from martello.ship.known import Known
 from martello.ship.words import count, name_of, percent, say, say_between, say_short
@@ -157,9 +157,19 @@ def supporting(known: Known) -> tuple[str, ...]:
     sentences = []
     if known.experiment is not None:
         sentences.append(_in_use(known.experiment))
+    if known.evaluation is not None and known.evaluation.label_cost is not None:
+        sentences += _label_cost(known.evaluation.label_cost)
     if known.advice is not None:
         sentences.append(known.advice.next_step)
     return tuple(f"{text.rstrip('.')}." for text in sentences)
+
+
+def _label_cost(cost: LabelCost) -> list[str]:
+    if not cost.labels:
+        return []
+    few, many = count(cost.labels[0]), count(cost.labels[-1])
+    span = few if few == many else f"{few} to {many}"
+    return [f"Asked one by one, {span} of the {count(cost.n_gold, 'gold label')} would have been enough to know"]
 
 
 def _in_use(experiment: Experiment) -> str:

@@ -11,12 +11,24 @@ from collections.abc import Callable, Iterator
 from martello.errors import SpecError
 from martello.records import Finding
 from martello.spec.faults import Fault, as_errors
-from martello.spec.schema import Spec
+from martello.spec.schema import SampleDesign, Spec
 from martello.spec.toml_text import KeyPath, dotted, toml_key
 
-__all__ = ["broken_rules", "lint", "notes"]
+__all__ = ["broken_rules", "design_faults", "lint", "notes"]
 
 Rule = Callable[[Spec], Iterator[Fault]]
+
+# Keys of [sample] that belong to some designs only, as they are when they are not given.
+_OF_A_DESIGN = {
+    "n": None,
+    "by": (),
+    "allocation": "proportional",
+    "per_stratum": None,
+    "spread": None,
+    "size": None,
+    "clusters": None,
+    "per_cluster": None,
+}
 
 
 def lint(spec: Spec, *, name: str = "martello.toml") -> tuple[SpecError, ...]:
@@ -139,6 +151,7 @@ def _nothing_is_named_twice(spec: Spec) -> Iterator[Fault]:
         (("population", "unit"), spec.population.unit),
         (("population", "group"), spec.population.group),
         (("requirement", "slices"), spec.requirement.slices),
+        (("sample", "by"), spec.sample.by),
         (("train", "learners"), spec.train.learners),
     )
     for path, names in lists:
@@ -161,6 +174,35 @@ def _some_units_train(spec: Spec) -> Iterator[Fault]:
         )
 
 
+def design_faults(design: SampleDesign, *, has_group: bool) -> Iterator[Fault]:
+    """Give a fault for each key that a design lacks or does not use."""
+    by = f", {design.allocation}," if design.design == "stratified" else ""
+    name = f'the design "{design.design}"{by}'
+    for key in design.needs:
+        if not getattr(design, key):
+            yield _lacking(("sample", key), name)
+    if design.design in ("cluster", "two_stage") and not has_group:
+        yield _lacking(("population", "group"), name)
+    used = {"bernoulli": ("n",), "stratified": ("allocation",)}.get(design.design, ()) + design.needs
+    for key, default in _OF_A_DESIGN.items():
+        if getattr(design, key) != default and key not in used:
+            yield Fault(
+                "spec.design-ignores",
+                ("sample", key),
+                f"sample.{key} is given, but {name} does not use it",
+                f"no sample.{key}, or a design that uses it",
+            )
+
+
+def _lacking(path: KeyPath, name: str) -> Fault:
+    what = f"{dotted(path)} is missing: {name} cannot be drawn without it"
+    return Fault("spec.design-needs", path, what, f"{dotted(path)}, or another design")
+
+
+def _design_is_whole(spec: Spec) -> Iterator[Fault]:
+    yield from design_faults(spec.sample, has_group=bool(spec.population.group))
+
+
 _RULES: tuple[Rule, ...] = (
     _only_this_version,
     _second_is_another_person,
@@ -172,6 +214,7 @@ _RULES: tuple[Rule, ...] = (
     _roles_are_not_inputs,
     _nothing_is_named_twice,
     _some_units_train,
+    _design_is_whole,
 )
 
 

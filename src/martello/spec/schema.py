@@ -143,12 +143,60 @@ class Metrics(_Part, frozen=True, kw_only=True):
 
 
 class SampleDesign(_Part, frozen=True, kw_only=True):
-    """How many units are looked at, and how they are divided."""
+    """Which units are looked at, how many, and how they are divided.
 
-    n: Annotated[int, Meta(ge=1, description="expected units drawn; absent: all of them")] | None = None
+    Where `population.group` is declared whole groups are drawn, unless the design is two_stage.
+    """
+
+    design: Annotated[
+        Literal["bernoulli", "simple", "stratified", "pps", "cluster", "two_stage"],
+        Meta(
+            description="how units are drawn: each by its own lot (bernoulli), exactly n of all (simple) or of each "
+            "stratum (stratified), large ones more often (pps), whole groups (cluster), groups and then units in them "
+            "(two_stage)"
+        ),
+    ] = "bernoulli"
+    n: Annotated[int, Meta(ge=1, description="units drawn (bernoulli: expected); absent: all of them")] | None = None
+    by: Annotated[tuple[Name, ...], Meta(description="stratified: columns whose values make the strata")] = ()
+    allocation: Annotated[
+        Literal["proportional", "neyman", "equal"],
+        Meta(
+            description="stratified: shares by size (proportional), by size and spread (neyman), or the same number "
+            "from each (equal)"
+        ),
+    ] = "proportional"
+    per_stratum: Annotated[int, Meta(ge=1, description="equal: units drawn from each stratum")] | None = None
+    spread: Annotated[
+        Name | None,
+        Meta(description="neyman: number column that varies about as the answer does, such as an earlier score"),
+    ] = None
+    size: Annotated[Name | None, Meta(description="pps: number column; twice the size is drawn twice as often")] = None
+    clusters: Annotated[int, Meta(ge=1, description="cluster, two_stage: groups drawn")] | None = None
+    per_cluster: Annotated[int, Meta(ge=1, description="two_stage: units drawn from each drawn group")] | None = None
     dev: Annotated[Share, Meta(description="share of the sample that chooses model and threshold")] = 0.2
     gold: Annotated[Share, Meta(description="share of the sample kept for judging")] = 0.2
     seed: Annotated[int, Meta(ge=0, description="salt of the draw and seed of every random choice")] = 0
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Give the keys that the chosen design cannot do without."""
+        match self.design:
+            case "stratified":
+                return {
+                    "proportional": ("by", "n"),
+                    "neyman": ("by", "n", "spread"),
+                    "equal": ("by", "per_stratum"),
+                }[self.allocation]
+            case "simple":
+                return ("n",)
+            case "pps":
+                return ("n", "size")
+            case "cluster":
+                return ("clusters",)
+            case "two_stage":
+                return ("clusters", "per_cluster")
+            case _:
+                return ()
 
 
 class Train(_Part, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from martello.stats.estimate import NotEstimable
 from martello.stats.power_floor import labels_for_floor
 
 __all__ = [
+    "TRIES",
     "GoldBudget",
     "GoldQuestion",
     "PairedDecision",

@@ -17,7 +17,15 @@ from martello.stats.checks import Bools, Design, Floats, check_design, check_fla
 from martello.stats.estimate import Estimate, NotEstimable
 from martello.stats.intervals import Linearized, bounded_interval, linearized_ratio, proportion_interval
 
-__all__ = ["f_score", "precision", "precision_estimate", "recall", "recall_estimate", "share_estimate"]
+__all__ = [
+    "f_score",
+    "held_to_copies",
+    "precision",
+    "precision_estimate",
+    "recall",
+    "recall_estimate",
+    "share_estimate",
+]
 
 _Parts = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
@@ -201,16 +209,34 @@ def share_estimate(hit: Bools, domain: Bools, design: Design, *, level: float, o
     found = linearized_ratio((hit & domain).astype(np.float64), domain.astype(np.float64), design)
     if isinstance(found, NotEstimable):
         return found
-    return bounded_interval(_held_to_copies(found, hit, counted, design), level=level)
+    draws = design.totals(design.weights() * counted)
+    masses = [float(np.sum(design.weights()[kind])) for kind in (counted & hit, counted & ~hit)]
+    return bounded_interval(held_to_copies(found, min(masses) / float(draws.max())), level=level)
 
 
-def _held_to_copies(found: Linearized, hit: Bools, counted: Bools, design: Design) -> Linearized:
+def held_to_copies(found: Linearized, seen: float) -> Linearized:
     """Mix in, with the weight of one draw, the variance that rows of a draw would have if they were copies.
 
     Near 0 or 1 a few lucky draws hide how much draws differ: at 30 clusters of 10 and a share of .98 the interval
-    without this missed the truth in 7.5% of samples, with it in less than 5%.
+    without this missed the truth in 7.5% of samples, with it in less than 5%. A few heavy draws that all agree hide it
+    as well: 10 draws of weight 900 beside 100 of weight 10 certified a share too high in 21% of samples instead of 5%.
+
+    Parameters
+    ----------
+    found
+        The share.
+    seen
+        Mass of the rarer answer, in draws as heavy as the heaviest.
+
+    Assumptions
+    -----------
+    Draws are independent.
+
+    Guarantee
+    ---------
+    The variance does not fall below the linearized one when the copies' variance is larger, and tends to it as `seen`
+    grows.
     """
-    seen = min(np.count_nonzero(design.totals(kind * design.weights())) for kind in (counted & hit, counted & ~hit))
     copies = found.value * (1 - found.value) / found.equivalent_n
     return replace(found, variance=(seen * found.variance + max(copies, found.variance)) / (seen + 1))
 

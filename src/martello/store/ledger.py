@@ -131,7 +131,7 @@ class Ledger:
             ).first()
         return None if row is None else _line(row)
 
-    def lines(self, *, limit: int = 50, before: int | None = None) -> list[LedgerLine]:
+    def lines(self, *, limit: int = 50, before: int | None = None, word: str | None = None) -> list[LedgerLine]:
         """Give lines, newest first, a page at a time.
 
         Parameters
@@ -140,10 +140,14 @@ class Ledger:
             Lines on the page.
         before
             Only lines older than this sequence number.
+        word
+            Only lines of this stage.
         """
         query = sa.select(_LINES).order_by(_LINES.c.seq.desc()).limit(limit)
         if before is not None:
             query = query.where(_LINES.c.seq < before)
+        if word is not None:
+            query = query.where(_LINES.c.word == word)
         with self._reading() as connection:
             return [_line(row) for row in connection.execute(query)]
 

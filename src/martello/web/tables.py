@@ -25,6 +25,7 @@ from martello.records import (
     Record,
     Sample,
     SliceResult,
+    WorstSlice,
     record_id,
 )
 from martello.ship.gate import NOTES
@@ -121,6 +122,7 @@ def evidence(records: Mapping[str, AnyRecord], known: Mapping[str, AnyRecord], l
             _claim_table(evaluation),
             _metric_table(evaluation),
             _slice_table(evaluation.slices),
+            _worst_table(evaluation.worst_slices),
             _class_table(evaluation.classes),
             _confusion_table(evaluation.confusion, names),
         ]
@@ -209,6 +211,26 @@ def _slice_table(slices: Sequence[SliceResult]) -> Table:
                 *(measure_cell(each.metrics[m], m) if m in each.metrics else Cell("not asked") for m in metrics),
             )
             for each in slices
+        ),
+    )
+
+
+def _worst_table(worst: Sequence[WorstSlice]) -> Table:
+    return Table(
+        name="worst-slices",
+        title="Where it errs most (dev)",
+        lead="Parts of dev with surely higher log loss than the rest, corrected for all that were looked at. "
+        "A suggestion: declare such a slice, and gold will judge it.",
+        head=("Part of dev", "Units", "Log loss", "More than the rest", "Share of all loss"),
+        rows=tuple(
+            (
+                Cell(" and ".join(f"{column} = {value}" for column, value in each.columns), "name"),
+                _number(each.n),
+                measure_cell(each.loss, "log_loss"),
+                measure_cell(each.excess, "log_loss"),
+                Cell(percent(each.share_of_loss, 1), "number"),
+            )
+            for each in worst
         ),
     )
 

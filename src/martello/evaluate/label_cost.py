@@ -1,0 +1,69 @@
+"""What the verdict would have cost in labels, had none been there: the certification engine run on gold.
+
+The column already holds every answer, so they are handed out one by one as an annotator would give them, and counted
+until the engine decides. What a future gold set needs, and what a fixed-size one wastes, is read off here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from martello.evaluate.units import GoldUnits
+from martello.records import LabelCost
+from martello.spec.schema import Requirement
+from martello.stats.certification import Certification
+from martello.stats.estimate import Verdict
+
+__all__ = ["label_cost"]
+
+# The count depends on which units happen to be drawn; a handful of draws shows by how much.
+_DRAWS = 5
+# Answers asked for at once: fewer would only cost time, more would overshoot the decision.
+_BATCH = 10
+
+
+def label_cost(
+    gold: GoldUnits, *, threshold: float | None, requirement: Requirement, error: float | None, seed: int
+) -> LabelCost | None:
+    """Count the labels after which the engine decides every floor and slice together; None where there is no floor.
+
+    Parameters
+    ----------
+    gold
+        The gold units; two classes.
+    threshold, requirement
+        The operating point and the floors.
+    error
+        Error that this look at gold may spend; None when gold is used up.
+    seed
+        Seed of the first draw.
+    """
+    if threshold is None or error is None or (requirement.precision is None and requirement.recall is None):
+        return None
+    counts = []
+    for draw in range(_DRAWS):
+        process = Certification(
+            gold.scores[:, 1],
+            precision=requirement.precision,
+            recall=requirement.recall,
+            threshold=threshold,
+            slices={
+                name: ["(none)" if value is None else value for value in values] for name, values in gold.slices.items()
+            },
+            level=1 - error,
+            seed=seed + draw,
+        )
+        if _run(process, gold) is Verdict.UNDECIDED:
+            return LabelCost(n_gold=len(gold.truth), n_draws=_DRAWS, labels=())
+        counts.append(process.decided_at or process.n_labeled)
+    return LabelCost(n_gold=len(gold.truth), n_draws=_DRAWS, labels=tuple(sorted(counts)))
+
+
+def _run(process: Certification, gold: GoldUnits) -> Verdict:
+    """Answer until the engine decides or gold is at its end."""
+    while process.verdict is Verdict.UNDECIDED:
+        asked = np.asarray(process.next(_BATCH).position)
+        if len(asked) == 0:
+            break
+        process.observe(asked, gold.truth[asked])
+    return process.verdict
