@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo format lint types test guarantees docs bench-import clean
+.PHONY: help setup demo format lint types test guarantees docs bench-import bench-labels bench-draw bench-bootstrap clean
 
 help:            ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -53,6 +53,15 @@ docs: setup                     ## write the generated parts of the docs again
 
 bench-import: setup             ## what importing and --help cost, against a bare interpreter
 	$(BIN)/python bench/startup.py
+
+bench-labels: setup             ## labels to decision, against fixed-size gold sets and the information bound
+	$(BIN)/python bench/labels.py --out bench/results/labels.json
+
+bench-draw: setup               ## drawing from ten million rows, against a bare scan-and-hash
+	$(BIN)/python bench/draw.py
+
+bench-bootstrap: setup          ## the bootstrap of average precision, against a loop over scikit-learn
+	$(BIN)/python bench/bootstrap.py
 
 clean:                          ## remove what make made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -64,7 +64,7 @@ def martello(*words: str, check: int | None = 0, **environment: str) -> subproce
     return done
 
 
-def martello_json(*words: str, check: int = 0) -> Any:
+def martello_json(*words: str, check: int | None = 0) -> Any:
     """Run the real command with --json and read the one object it prints."""
     return json.loads(martello(*words, "--json", check=check).stdout)
 

@@ -374,3 +374,28 @@ def test_the_serving_process_holds_no_database_no_data_frame_and_no_training_lib
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"sqlalchemy", "pandas", "sklearn", "duckdb", "pyarrow", "lightgbm", "scipy"} & set(loaded)
+
+
+def test_gold_that_is_shown_is_a_random_tenth_and_judges_no_more(
+    finished: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    directory, done = finished
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    before = done["records"]["evaluation"]
+    shown = martello_json("evaluate", "--show-gold", "5", "--project", str(copy))["shown"]
+    assert len(shown) == 5
+    assert [each["loss"] for each in shown] == sorted((each["loss"] for each in shown), reverse=True)
+    again = martello_json("run", "--project", str(copy), check=None)
+    after = again["records"]["evaluation"]
+    assert 0.85 < after["n_gold"] / before["n_gold"] < 0.95
+    assert after["look"] == 2
+    # What is left is as it was, not kinder: the log loss moves by less than its own interval.
+    was, now = before["metrics"]["log_loss"], after["metrics"]["log_loss"]
+    assert was["low"] < now["value"] < was["high"]
+    with open_project(copy) as project:
+        sample = project.records()["sample"]
+        assert isinstance(sample, Sample)
+        units = project.store.get_table(sample.units).to_pylist()
+        opened = set(project.ledger.shown_units())
+    assert opened >= {each["unit"] for each in shown}
+    assert {row["split"] for row in units if row["unit"] in opened} == {"dev"}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from martello.sample.split import divide_units
+from martello.sample.split import divide_units, retire_shown
 
 
 def units(
@@ -92,3 +92,19 @@ def test_another_seed_divides_differently_and_the_same_seed_the_same() -> None:
     one, again, other = (divide_units(units(300), dev=0.2, gold=0.2, seed=seed).split for seed in (1, 1, 2))
     assert one == again
     assert one != other
+
+
+def test_what_belongs_to_a_shown_unit_leaves_gold_and_nothing_else_moves() -> None:
+    content = [f"c{i}" for i in range(400)]
+    content[1] = content[0]
+    table = units(400, content=content)
+    found = divide_units(table, dev=0.2, gold=0.4, seed=3)
+    gold = [key for key, side in zip(table["unit"].to_pylist(), found.split, strict=True) if side == "gold"]
+    retired = retire_shown(found, table["unit"].to_pylist(), frozenset(gold[:5]), is_timed=False)
+    moved = [(was, now) for was, now in zip(found.split, retired.split, strict=True) if was != now]
+    assert set(moved) == {("gold", "dev")}
+    together = [
+        cluster for key, cluster in zip(table["unit"].to_pylist(), found.cluster, strict=True) if key in gold[:5]
+    ]
+    assert len(moved) == sum(cluster in together for cluster in found.cluster)
+    assert retire_shown(found, table["unit"].to_pylist(), frozenset(["no such unit"]), is_timed=False) is found

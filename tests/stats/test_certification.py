@@ -212,6 +212,27 @@ def test_a_changed_model_begins_the_evidence_anew_and_keeps_every_label():
     assert not set(drawn.tolist()) & set(process.labels)
 
 
+def test_answers_that_come_after_a_change_of_the_model_are_kept_and_count_when_drawn():
+    scores, truth = _world(n=200)
+    process = Certification(scores, precision=0.6, threshold=0.3, seed=2)
+    positions, _ = process.next(8)
+    changed = Certification.from_json(process.to_json(), scores**1.01)
+    changed.observe(positions[:5], truth[positions[:5]])
+    changed = Certification.from_json(changed.to_json(), scores**1.01)
+    changed.observe(positions[5:], truth[positions[5:]])
+    assert changed.labels == {int(at): int(truth[at]) for at in positions}
+    assert changed.n_labeled == 0
+    drawn, _ = changed.next(200)
+    assert set(positions.tolist()) <= set(drawn.tolist())
+    assert not set(positions.tolist()) & set(changed.pending)
+
+
+def test_a_pool_of_another_size_is_refused_by_name():
+    scores, _ = _world()
+    with pytest.raises(DataError, match=r"stats\.length-mismatch"):
+        Certification.from_json(Certification(scores, precision=0.8, threshold=0.5, seed=2).to_json(), scores[:-1])
+
+
 def test_known_labels_are_facts_that_save_draws():
     scores, truth = _world()
     flagged = np.flatnonzero(scores >= 0.5)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from martello.cli import word
+from martello.cli import gold_errors, word
 from martello.cli.terminal import bold, columns, paragraph, print_json, say
 from martello.engines.duckdb import DuckDBEngine
 from martello.errors import DataError
@@ -54,6 +54,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     file.add_argument("--at", metavar="K", type=int, help="ranks that count for NDCG and MRR (default: all)")
     file.add_argument("--require", metavar="M=FLOOR", help="floors, such as precision=0.8,recall=0.3")
     file.add_argument("--level", metavar="L", type=float, help="confidence (default: 0.95)")
+    parser.add_argument(
+        "--show-gold",
+        metavar="N",
+        type=int,
+        help="open a random tenth of gold and show its N worst errors; that tenth judges no more",
+    )
     plan = parser.add_argument_group("before there are labels")
     plan.add_argument("--plan", action="store_true", help="how many labels --require would take")
     plan.add_argument("--expect", metavar="P", help="guess of the truth: 0.86, or precision=0.86,recall=0.5")
@@ -68,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _plan(arguments)
     if arguments.file is None:
         _refuse(given, (*_OF_A_FILE, *_OF_A_PLAN, *_OF_BOTH), "no FILE is named", "martello evaluate FILE …, or --plan")
-        return word.run(arguments)
+        return word.run(arguments) if arguments.show_gold is None else gold_errors.run(arguments)
     _refuse(given, _OF_A_PLAN, "there are labels already", "--plan without a file")
     return _file(arguments)
 

@@ -178,10 +178,11 @@ class Project:
         """Name what a stage would do by its word, what it reads of the spec and what it stands on, if that is there."""
         if any(kind not in records for kind in stage.inputs):
             return None
-        stands_on = [record_id(records[kind]) for kind in stage.inputs]
-        content = msgspec.json.encode(
-            [stage.word, __version__, stage.reads(self.spec), stands_on], order="deterministic"
-        )
+        does: list[object] = [stage.word, __version__, stage.reads(self.spec)]
+        does.append([record_id(records[kind]) for kind in stage.inputs])
+        if watched := stage.watches(self.ledger):
+            does.append(watched)
+        content = msgspec.json.encode(does, order="deterministic")
         return content_id(stage.word, content)
 
     def _kept(self, line: LedgerLine) -> list[AnyRecord] | None:

@@ -59,6 +59,10 @@ def _always(spec: Spec, records: Records) -> Waiting | None:
     return None
 
 
+def _nothing(ledger: Ledger) -> tuple[str, ...]:
+    return ()
+
+
 def _untouched(directory: Path, made: Sequence[AnyRecord]) -> bool:
     return True
 
@@ -67,7 +71,8 @@ class Stage(NamedTuple):
     """One stage of the loop.
 
     `reads` gives the parts of the spec it depends on; `inputs` and `makes` are kinds of record; `run` is called with a
-    context and the records; `ready` may say that it waits for a person; `stands` checks what it left outside the store.
+    context and the records; `ready` may say that it waits for a person; `stands` checks what it left outside the store;
+    `watches` gives what else in the ledger would change what it makes.
     """
 
     word: str
@@ -77,6 +82,7 @@ class Stage(NamedTuple):
     run: Callable[[StageContext, Records], Sequence[AnyRecord]]
     ready: Callable[[Spec, Records], Waiting | None] = _always
     stands: Callable[[Path, Sequence[AnyRecord]], bool] = _untouched
+    watches: Callable[[Ledger], tuple[str, ...]] = _nothing
 
 
 # The rooms are imported when their stage runs, so that a command pays only for what it uses.
@@ -98,6 +104,7 @@ def _sample(context: StageContext, records: Records) -> Sequence[AnyRecord]:
             design=spec.sample,
             n_reserve=spec.serve.rehearsal,
             spec_id=context.spec_id,
+            shown=frozenset(context.ledger.shown_units()),
         )
 
 
@@ -187,6 +194,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=(),
         makes=("frame", "sample"),
         run=_sample,
+        watches=lambda ledger: ledger.shown_units(),
     ),
     Stage(
         word="label",

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from martello.records import Finding
 
-__all__ = ["Division", "divide_units"]
+__all__ = ["Division", "divide_units", "retire_shown"]
 
 # When most rows share their inputs with another row, equal inputs are types of unit and not copies of one record;
 # keeping each type on one side would then judge the model only on types it never saw.
@@ -102,6 +102,28 @@ def divide_units(
         copies_are_types=is_types,
         findings=tuple(findings),
     )
+
+
+def retire_shown(division: Division, keys: list[str], shown: frozenset[str], *, is_timed: bool) -> Division:
+    """Take what belongs together with a unit whose gold answer was shown out of gold: it can no longer judge.
+
+    It goes to dev; with a time it is set aside, since it is later than dev.
+    """
+    seen = {cluster for key, cluster in zip(keys, division.cluster, strict=True) if key in shown}
+    to = "aside" if is_timed else "dev"
+    split = [
+        to if side == "gold" and cluster in seen else side
+        for side, cluster in zip(division.split, division.cluster, strict=True)
+    ]
+    n = division.split.count("gold") - split.count("gold")
+    if not n:
+        return division
+    finding = Finding(
+        code="sample.shown-gold-retired",
+        what=f"{n} gold units judge no more: their answers, or those of their copies, were shown; they are {to} now",
+        severity="note",
+    )
+    return msgspec.structs.replace(division, split=split, findings=(*division.findings, finding))
 
 
 def _codes(values: list[Any]) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from martello.sample.draw import draw_units
 from martello.sample.frame import count_frame
 from martello.sample.near import near_copies
 from martello.sample.source import open_source
-from martello.sample.split import divide_units
+from martello.sample.split import divide_units, retire_shown
 from martello.spec.schema import Field, Output, Population, SampleDesign
 from martello.store import Store
 
@@ -40,6 +40,7 @@ def draw_sample(
     design: SampleDesign,
     n_reserve: int,
     spec_id: str,
+    shown: frozenset[str] = frozenset(),
 ) -> tuple[Frame, Sample]:
     """Make the frame and a sample of it, with the inclusion probability and the side on every row.
 
@@ -53,6 +54,8 @@ def draw_sample(
         Units outside the sample to keep for a rehearsal.
     spec_id
         Id of those parts of the spec, the frame's parent.
+    shown
+        Units whose gold answers were shown: they are gold no more.
 
     Raises
     ------
@@ -67,6 +70,8 @@ def draw_sample(
     near = near_copies(pa.concat_tables([draw.units, draw.reserve]), fields)
     inside = near[(near < draw.units.num_rows).all(axis=1)]
     division = divide_units(draw.units, dev=design.dev, gold=design.gold, seed=design.seed, near=inside)
+    keys = [str(key) for key in draw.units["unit"].to_pylist()]
+    division = retire_shown(division, keys, shown, is_timed=source.has_time)
     units = _with_sides(draw.units, division.split, division.cluster)
     unseen = _unlike_train(units, draw.reserve, near).slice(0, n_reserve)
     unseen = _with_sides(unseen, ["reserve"] * unseen.num_rows, unseen["unit"].to_pylist())

@@ -26,20 +26,20 @@ class Answers:
 
     Parameters
     ----------
-    pool_size
-        Units of the pool; positions count from 0.
     labels
         Labels known before the first draw, by position; NaN is "unsure".
+    late
+        Positions handed out by an earlier process: answers to them are kept, and count when the unit is drawn again.
     """
 
-    def __init__(self, pool_size: int, labels: dict[int, float]) -> None:
-        self.pool_size = pool_size
+    def __init__(self, labels: dict[int, float], late: Iterable[int] = ()) -> None:
         self.labels = dict(labels)
+        self.late = list(late)
         self.position: list[int] = []
         self.probability: list[float] = []
         self.plan: list[int] = []
         self.after: list[int] = []  # labels taken into account when the draw was made
-        self._askable = set(labels)
+        self._askable = {*labels, *self.late}
         self._ready = 0
 
     def ask(self, draws: Draws, *, plan: int, after: int) -> None:

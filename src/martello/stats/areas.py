@@ -67,6 +67,15 @@ def _rank(truth: Bools, score: Floats) -> _Ranking:
     )
 
 
+def _sums_up_to(ends: Ints, values: npt.NDArray[np.number]) -> npt.NDArray[np.number]:
+    """Give the sums of the values before each of the ascending ends, shape (..., len(ends))."""
+    # A running sum of floats waits for each addition; sums between the ends do not, but each end costs 4 to 5 additions
+    if values.dtype.kind != "f" or 5 * len(ends) > values.shape[-1]:
+        return np.cumsum(values, axis=-1)[..., ends - 1]
+    between = np.add.reduceat(values[..., : ends[-1]], np.concatenate(([0], ends[:-1])), axis=-1)
+    return np.cumsum(between, axis=-1)
+
+
 def average_precision_of(truth: Bools, score: Floats) -> Statistic:
     """Prepare average precision, sum over positives of weight * precision at their score, for many weight vectors.
 
@@ -89,10 +98,11 @@ def average_precision_of(truth: Bools, score: Floats) -> Statistic:
     [0.833, 1.0]
     """
     ranking = _rank(truth, score)
+    ends, group = np.unique(ranking.end, return_inverse=True)
 
     def statistic(weight: npt.NDArray[np.number]) -> Floats:
         ranked = ranking.sorted(weight)
-        flagged = np.cumsum(ranked, axis=-1)[..., ranking.end - 1]
+        flagged = _sums_up_to(ends, ranked)[..., group]
         positive = ranked[..., ranking.positives]
         found = np.cumsum(positive, axis=-1)[..., ranking.positive_end - 1]
         # a weight of 0 up to here means the positive itself has none, and 0 * anything is 0

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from martello.errors import IntegrityError
 from martello.stats.answers import Answers, known_labels, plain_label
 from martello.stats.certification_record import CertificationRecord, CertificationSummary, fingerprint, read_record
-from martello.stats.checks import check_level, check_probabilities
+from martello.stats.checks import check_level, check_probabilities, check_same_length
 from martello.stats.claims import Claim, all_claims
 from martello.stats.count_rule import count_rule_for
 from martello.stats.estimate import Estimate, NotEstimable, Verdict
@@ -132,11 +132,11 @@ class Certification:
         self.thresholds = None if threshold is None else [float(t) for t in np.atleast_1d(np.asarray(threshold))]
         self.sampler, self.level, self.seed, self.budget = check_sampler(sampler), check_level(level), seed, budget
         self._gates = lay_out(self.scores, self.claims, thresholds=self.thresholds, flagged=flagged, slices=slices)
-        self._start(known_labels(known or {}, len(self.scores)), restarts=0)
+        self._start(known_labels(known or {}, len(self.scores)))
 
-    def _start(self, known: dict[int, float], *, restarts: int) -> None:
+    def _start(self, known: dict[int, float], *, late: Sequence[int] = (), restarts: int = 0) -> None:
         self.restarts, self._known = restarts, known
-        self._answers = Answers(len(self.scores), known)
+        self._answers = Answers(known, late)
         # A restart must not replay the chances of the first start.
         own_seed = int(np.random.SeedSequence([self.seed, restarts]).generate_state(1, np.uint64)[0])
         self._stream = WeightedStream(self.scores, self._gates, known, sampler=self.sampler, seed=own_seed)
@@ -370,11 +370,13 @@ class Certification:
             seed=self.seed,
             budget=self.budget,
             fingerprint=fingerprint(self.scores, self._gates.kind),
+            pool_size=len(self.scores),
             known=[(at, plain_label(value)) for at, value in self._known.items()],
             draws=book.position,
             probability=book.probability,
             after=book.after,
             labels=list(self.labels.items()),
+            late=book.late,
             restarts=self.restarts,
         )
         return msgspec.json.encode(record).decode()
@@ -391,12 +393,14 @@ class Certification:
         """Go on from a saved process; scores, flags and slices come back from where they came from.
 
         When they changed, the evidence begins anew and `restarts` says so: labels given before stay as known facts
-        about their units, which is valid however they were chosen; only their evidence is gone.
+        about their units, which is valid however they were chosen; only their evidence is gone. Answers to units that
+        were still out are kept, too.
 
         Raises
         ------
         DataError
-            ``stats.not-a-certification``, or what the constructor raises.
+            ``stats.not-a-certification``; ``stats.length-mismatch`` when the pool has another size, for then positions
+            mean other units; or what the constructor raises.
         IntegrityError
             ``stats.certification-does-not-replay`` when the saved draws are not those of this pool and seed.
 
@@ -419,16 +423,19 @@ class Certification:
             level=record.level,
             budget=record.budget,
         )
+        check_same_length(scores=process.scores, saved_pool=range(record.pool_size))
+        known, labels = (known_labels(dict(given), record.pool_size) for given in (record.known, record.labels))
         if fingerprint(process.scores, process._gates.kind) == record.fingerprint:
-            process._start(known_labels(dict(record.known), len(process.scores)), restarts=record.restarts)
+            process._start(known, late=record.late, restarts=record.restarts)
+            process._answers.labels.update(labels)
             process._replay(record)
         else:
-            process._start(known_labels(dict(record.labels), len(process.scores)), restarts=record.restarts + 1)
+            out = [at for at in dict.fromkeys([*record.late, *record.draws]) if at not in labels]
+            process._start(labels, late=out, restarts=record.restarts + 1)
         return process
 
     def _replay(self, record: CertificationRecord) -> None:
         """Make the saved draws again, each group after as many labels as it was drawn after."""
-        given = known_labels(dict(record.labels), len(self.scores))
         start = 0
         while start < len(record.draws):
             after = record.after[start]
@@ -445,6 +452,5 @@ class Certification:
                     expected="the text as to_json() gave it",
                 )
             self._answers.ask(draws, plan=len(self._stream.plans) - 1, after=after)
-            self._answers.labels.update(given)
             start = stop
         self._advance(self._answers.ready)

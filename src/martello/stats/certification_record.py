@@ -29,6 +29,8 @@ class CertificationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         As given to `martello.stats.certification.Certification`.
     fingerprint
         Of scores, flags and slices.
+    pool_size
+        Units of the pool.
     known
         Labels from before the first draw, by position; null is "unsure".
     draws
@@ -39,6 +41,8 @@ class CertificationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         Labels taken into account at each draw.
     labels
         Answers by position, in the order they came; null is "unsure".
+    late
+        Positions handed out before a restart; their answers are still kept.
     restarts
         How often a changed model made the evidence begin anew.
 
@@ -55,11 +59,13 @@ class CertificationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     seed: int
     budget: int | None
     fingerprint: str
+    pool_size: int
     known: list[tuple[int, int | None]]
     draws: list[int]
     probability: list[float]
     after: list[int]
     labels: list[tuple[int, int | None]]
+    late: list[int]
     restarts: int
 
 

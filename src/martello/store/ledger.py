@@ -40,6 +40,13 @@ _LOOKS = sa.Table(
     sa.Column("asked_by", sa.Text, nullable=False),  # the operating point that was judged
     sa.UniqueConstraint("gold", "asked_by"),
 )
+_SHOWN = sa.Table(
+    "gold_shown",
+    _METADATA,
+    sa.Column("unit", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+)
 
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +175,19 @@ class Ledger:
                 return asked.index(asked_by) + 1
             connection.execute(_LOOKS.insert().values(at=_now(), who=self._who, gold=gold, asked_by=asked_by))
             return len(asked) + 1
+
+    def show_gold(self, units: Sequence[str]) -> None:
+        """Write down that the answers of these gold units are about to be shown; from then on they judge no more."""
+        known = set(self.shown_units())
+        new = [{"unit": unit, "at": _now(), "who": self._who} for unit in units if unit not in known]
+        if new:
+            with self._writing() as connection:
+                connection.execute(_SHOWN.insert(), new)
+
+    def shown_units(self) -> tuple[str, ...]:
+        """Give the units whose gold answers were shown, in order."""
+        with self._reading() as connection:
+            return tuple(connection.execute(sa.select(_SHOWN.c.unit).order_by(_SHOWN.c.unit)).scalars())
 
 
 def _line(row: sa.Row[tuple[object, ...]]) -> LedgerLine:
