@@ -104,6 +104,11 @@ class Answers:
         return self._ready
 
     @property
+    def probabilities(self) -> Floats:
+        """Probability of each draw given the ones before, in their order."""
+        return np.array(self.probability, dtype=float)
+
+    @property
     def pending(self) -> list[int]:
         """Positions handed out and not answered, in the order of the draw."""
         return [position for position in self.position if position not in self.labels]

@@ -69,11 +69,11 @@ def _rank(truth: Bools, score: Floats) -> _Ranking:
 
 def _sums_up_to(ends: Ints, values: npt.NDArray[np.number]) -> npt.NDArray[np.number]:
     """Give the sums of the values before each of the ascending ends, shape (..., len(ends))."""
-    # A running sum of floats waits for each addition; sums between the ends do not, but each end costs 4 to 5 additions
-    if values.dtype.kind != "f" or 5 * len(ends) > values.shape[-1]:
-        return np.cumsum(values, axis=-1)[..., ends - 1]
-    between = np.add.reduceat(values[..., : ends[-1]], np.concatenate(([0], ends[:-1])), axis=-1)
-    return np.cumsum(between, axis=-1)
+    # a running sum of floats waits for each addition; sums between ends do not, but an end costs about 5 additions
+    if values.dtype.kind == "f" and 0 < 5 * len(ends) < values.shape[-1]:
+        between = np.add.reduceat(values[..., : ends[-1]], np.append(0, ends[:-1]), axis=-1)
+        return np.cumsum(between, axis=-1)
+    return np.cumsum(values, axis=-1)[..., ends - 1]
 
 
 def average_precision_of(truth: Bools, score: Floats) -> Statistic:

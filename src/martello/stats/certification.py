@@ -15,9 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from martello.errors import IntegrityError
 from martello.stats.answers import Answers, known_labels, plain_label
-from martello.stats.certification_record import CertificationRecord, CertificationSummary, fingerprint, read_record
+from martello.stats.certification_record import (
+    CertificationRecord,
+    CertificationSummary,
+    check_replayed,
+    fingerprint,
+    read_record,
+)
 from martello.stats.checks import check_level, check_probabilities, check_same_length
 from martello.stats.claims import Claim, all_claims
 from martello.stats.count_rule import count_rule_for
@@ -147,7 +152,8 @@ class Certification:
     def next(self, k: int = 1) -> Draws:
         """Give up to k positions to label, in the order of the draw, with the probability of each.
 
-        Fewer come back, or none, when the budget is spent, the pool is exhausted, or nothing is left to decide.
+        Fewer come back, or none, when the budget is spent, the pool is exhausted, or nothing is left to decide. Those
+        that are in `labels` already (given after a restart) need no second answer.
 
         Examples
         --------
@@ -202,13 +208,9 @@ class Certification:
     def _without_undefined(self, evidence: Evidence) -> Evidence:
         """A metric whose denominator may be 0 when all is labeled is neither shown nor refuted."""
         for i in np.flatnonzero(np.isinf(evidence.ship[:, -1])):
-            if self._stream.ratio(self._gates.rows[i], self._probability)[1] <= 1e-12:
+            if self._stream.ratio(self._gates.rows[i], self._answers.probabilities)[1] <= 1e-12:
                 evidence.ship[i], evidence.refuse[i] = -np.inf, -np.inf
         return evidence
-
-    @property
-    def _probability(self) -> Floats:
-        return np.array(self._answers.probability, dtype=float)
 
     @property
     def verdict(self) -> Verdict:
@@ -271,7 +273,7 @@ class Certification:
             return self._counts.interval()
         if self.n_labeled + len(self._known) == 0:
             return NotEstimable(reason="no unit was labeled", needs="at least 1 label")
-        top, bottom = self._stream.ratio(row, self._probability)
+        top, bottom = self._stream.ratio(row, self._answers.probabilities)
         if bottom <= 1e-12:
             return NotEstimable(reason=f"the denominator of {row.name} is 0 so far", needs="a unit that counts in it")
         low, high = sequence_interval(lambda k: self._stream.peaks(row, k), row.claim.scale, level=self.level)
@@ -299,7 +301,7 @@ class Certification:
         stream, costs = self._stream, {}
         for i in self._gates.of_gate(0):
             row = self._gates.rows[i]
-            bottom = stream.ratio(row, self._probability)[1]
+            bottom = stream.ratio(row, self._answers.probabilities)[1]
             k = row.claim.at_least
             distances = [(v, bottom * (v - k) / stream.sd[i]) for v in values_around(k, gaps, row.claim.scale)]
             if stream.is_about_something(i):
@@ -321,7 +323,7 @@ class Certification:
             return NotEstimable(reason=f"{name} is about no unit of the pool", needs="at least 1 flagged unit")
         i, _ = watch.limiting_row(stream.distance)
         row = self._gates.rows[i]
-        top, bottom = stream.ratio(row, self._probability)
+        top, bottom = stream.ratio(row, self._answers.probabilities)
         return forecast_labels(
             float(stream.distance[i]),
             self.n_labeled,
@@ -442,15 +444,7 @@ class Certification:
             stop = next((i for i in range(start, len(record.draws)) if record.after[i] != after), len(record.draws))
             self._advance(after)
             draws = self._stream.draw(stop - start)
-            if draws.position.tolist() != record.draws[start:stop] or not np.allclose(
-                draws.probability, record.probability[start:stop], rtol=1e-6
-            ):
-                raise IntegrityError(
-                    "stats.certification-does-not-replay",
-                    "the saved draws are not those of this pool and seed",
-                    where=f"draw {start}",
-                    expected="the text as to_json() gave it",
-                )
+            check_replayed(record, draws, start)
             self._answers.ask(draws, plan=len(self._stream.plans) - 1, after=after)
             start = stop
         self._advance(self._answers.ready)

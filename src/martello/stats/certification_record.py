@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from martello.errors import DataError
+from martello.errors import DataError, IntegrityError
 from martello.stats.claims import Claim
 from martello.stats.estimate import Estimate, NotEstimable, Verdict
-from martello.stats.label_sampler import Sampler
+from martello.stats.label_sampler import Draws, Sampler
 from martello.stats.labels_left import Forecast
 
-__all__ = ["CertificationRecord", "CertificationSummary", "fingerprint", "read_record"]
+__all__ = ["CertificationRecord", "CertificationSummary", "check_replayed", "fingerprint", "read_record"]
 
 
 class CertificationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,3 +172,22 @@ def read_record(text: str | bytes) -> CertificationRecord:
             where=str(err),
             expected="the text that to_json() gave",
         ) from err
+
+
+def check_replayed(record: CertificationRecord, draws: Draws, start: int) -> None:
+    """Refuse a saved process whose draws, from `start`, are not the ones its pool and seed give.
+
+    Raises
+    ------
+    IntegrityError
+        ``stats.certification-does-not-replay``.
+    """
+    stop = start + len(draws.position)
+    same = draws.position.tolist() == record.draws[start:stop]
+    if not same or not np.allclose(draws.probability, record.probability[start:stop], rtol=1e-6):
+        raise IntegrityError(
+            "stats.certification-does-not-replay",
+            "the saved draws are not those of this pool and seed",
+            where=f"draw {start}",
+            expected="the text as to_json() gave it",
+        )
