@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import platform
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from label_pools import DISTORTIONS, REAL, Pool, flagged_pool, rare_pool, real_pool, simulated_world
 
+from martello import __version__
 from martello.stats.certification import Certification
 from martello.stats.estimate import Verdict
 from martello.stats.label_budget import calibrate_bars, rule_cost
@@ -182,6 +185,17 @@ def targets(result: dict) -> list[dict]:
     return [{"name": name, "value": value, "limit": limit, "reached": value <= limit} for name, value, limit in wanted]
 
 
+def circumstances() -> dict[str, str]:
+    return {
+        "what": "labels until a requirement is decided, and how often wrongly",
+        "date": datetime.now(UTC).date().isoformat(),
+        "martello": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path)
@@ -190,7 +204,7 @@ def main() -> None:
     options = parser.parse_args()
     few = options.quick
     start = time.perf_counter()
-    result = {"requirement": REQUIREMENT, "level": LEVEL, "quick": few, "exact": exact_rules()}
+    result = {**circumstances(), "requirement": REQUIREMENT, "level": LEVEL, "quick": few, "exact": exact_rules()}
     world = simulated_world(-2.6, n=340_000, seed=0)
     result["weighted_stream"] = weighted_stream(world, 20 if few else 400)
     result["false_claim"] = false_claim(world, 60 if few else 2000, 1000 if few else 3000)

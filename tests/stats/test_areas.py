@@ -42,6 +42,19 @@ def test_the_influence_is_the_derivative_by_each_rows_share(prepare, influence_o
 
 
 @pytest.mark.parametrize(("prepare", "influence_of", "oracle"), PAIRS)
+@pytest.mark.parametrize("levels", [40, 10**9])
+@pytest.mark.parametrize("share", [0.004, 0.03, 0.1, 0.3])
+def test_rare_and_common_positives_with_uneven_weights_equal_scikit_learn(prepare, influence_of, oracle, levels, share):
+    rng = np.random.default_rng(int(1000 * share) + levels)
+    truth = rng.random(2000) < share
+    score = rng.integers(0, levels, 2000) / levels
+    weights = rng.exponential(size=(3, 2000)) ** 3 * (rng.random((3, 2000)) < 0.7)
+    weights[:, np.argmax(truth)] = 1.0
+    expected = [oracle(truth, score, sample_weight=weight) for weight in weights]
+    assert prepare(truth, score)(weights) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("prepare", "influence_of", "oracle"), PAIRS)
 def test_sorted_and_unsorted_rows_give_the_same(prepare, influence_of, oracle):
     truth, score, weights = _tied_rows(99)
     order = np.argsort(-score, kind="stable")
@@ -51,3 +64,4 @@ def test_sorted_and_unsorted_rows_give_the_same(prepare, influence_of, oracle):
 @pytest.mark.parametrize(("prepare", "influence_of", "oracle"), PAIRS)
 def test_a_weight_vector_without_positives_gives_nan(prepare, influence_of, oracle):
     assert np.isnan(prepare(np.array([True, False]), np.array([0.2, 0.1]))(np.array([[0, 1]]))).all()
+    assert np.isnan(prepare(np.array([False, False]), np.array([0.2, 0.1]))(np.array([[0.5, 1.0]]))).all()

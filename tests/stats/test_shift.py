@@ -112,8 +112,44 @@ def test_missing_values_are_a_category_and_a_change_of_spread_is_seen():
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50), st.integers(2, 10))
 def test_equal_values_share_a_bin_and_bins_keep_the_order(values, bins):
     codes, _ = quantile_bins(values, values, bins=bins)
-    assert len(set(codes)) <= bins
+    assert len(set(codes)) < 3 * bins
     assert [c for _, c in sorted(zip(values, codes, strict=True))] == sorted(codes)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 8), min_size=1, max_size=60), st.lists(st.integers(0, 8), max_size=60), st.integers(2, 9)
+)
+def test_heavy_values_are_alone_in_their_bins_and_no_other_bin_is_large(x, y, bins):
+    values = x + y
+    here, there = quantile_bins(x, y, bins=bins)
+    members = {}
+    for value, code in zip(values, here + there, strict=True):
+        members.setdefault(code, []).append(value)
+    for inside in members.values():
+        if len(set(inside)) > 1:
+            assert all(inside.count(value) * bins < len(values) for value in inside)
+            assert len(inside) < 2 * len(values) / bins + 1
+    assert len(members) < 3 * bins
+    assert all(len({c for v, c in zip(values, here + there, strict=True) if v == value}) == 1 for value in values)
+
+
+@pytest.mark.parametrize("heavy", [999.0, -1.0, 0.5])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_heavy_value_does_not_hide_a_shift_of_the_rest(heavy, seed):
+    rng = np.random.default_rng(seed)
+    x, y = (np.where(rng.random(20_000) < 0.9, heavy, rng.random(20_000) + move) for move in (0.0, 1.0))
+    effect = total_variation(*quantile_bins(x, y))
+    assert effect.low < 0.1 < effect.high  # a tenth of the rows moved from [0, 1) to [1, 2): nothing stayed in common
+    assert effect.value == pytest.approx(0.1, abs=0.012)
+    assert judge_shift(effect, material=0.05) is ShiftVerdict.SHIFTED
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_heavy_value_that_becomes_rarer_is_seen_by_as_much(seed):
+    rng = np.random.default_rng(seed)
+    x, y = (np.where(rng.random(20_000) < share, 999.0, rng.random(20_000)) for share in (0.95, 0.79))
+    assert total_variation(*quantile_bins(x, y)).value == pytest.approx(0.16, abs=0.012)
 
 
 def columns(sample, traffic):

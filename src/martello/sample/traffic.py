@@ -26,7 +26,7 @@ from martello.sample.aspects import Aspect, Floats, Kind, aspects_of
 from martello.stats.estimate import Estimate, NotEstimable
 from martello.stats.harm import density_ratio, expected_change
 from martello.stats.linearization import survey_design
-from martello.stats.shift import ShiftVerdict, judge_shift, total_variation, two_sample_auc
+from martello.stats.shift import ShiftVerdict, judge_shift, quantile_bins, total_variation, two_sample_auc
 from martello.stats.weighting import kish_effective_n
 
 __all__ = ["Effect", "Kind", "TrafficComparison", "compare_traffic"]
@@ -212,7 +212,8 @@ def _effect(aspect: Aspect, weight: Floats, level: float, material: float) -> Ef
     effect: Estimate | NotEstimable = NotEstimable(reason="no value on one side", needs="values on both sides")
     change = "-"
     if x.size and y.size:
-        effect = total_variation(*((x, y) if aspect.labels else _binned(x, y)), sample_weight=w, level=level)
+        codes = (x, y) if aspect.labels else quantile_bins(x, y, bins=_BINS)
+        effect = total_variation(*codes, sample_weight=w, level=level)
         change = _moved(x, y, w, aspect.labels)
     if aspect.has_rare and isinstance(effect, Estimate):
         last = len(aspect.labels or ()) - 1
@@ -220,13 +221,6 @@ def _effect(aspect: Aspect, weight: Floats, level: float, material: float) -> Ef
         effect = msgspec.structs.replace(effect, high=min(1.0, effect.high + hidden))
     verdict = judge_shift(effect, material=material)
     return Effect(column=aspect.column, aspect=aspect.name, effect=effect, verdict=verdict, change=change)
-
-
-def _binned(x: Floats, y: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Code numbers by deciles of both sides; a decile itself is a code of its own, so that a heavy value shows."""
-    cuts = np.unique(np.quantile(np.concatenate([x, y]), np.arange(1, _BINS) / _BINS, method="lower"))
-    here, there = (np.searchsorted(cuts, side, "left") + np.searchsorted(cuts, side, "right") for side in (x, y))
-    return here, there
 
 
 def _moved(x: Floats, y: Floats, w: Floats, labels: tuple[str, ...] | None) -> str:

@@ -221,31 +221,32 @@ def quantile_bins(
 
     Assumptions
     -----------
-    Bins are cut at quantiles of both sides together.
+    Both sides together say which values are heavy, and give the quantiles of the rest at which the other bins are cut.
 
     Guarantee
     ---------
-    Equal values share a bin, and bins keep the order of values. A value that 1/bins of the rows have is alone in its
-    bin, so that it hides no neighbor; any other bin holds less than about 2/bins of the rows. Fewer than 2 * bins bins
-    and the missing.
+    Equal values share a bin, and bins keep the order of values. A heavy value, one that 1/bins of the rows have, is
+    alone in its bin; any other bin holds less than about 2/bins of the rows. Fewer than 3 * bins bins and the missing;
+    with no heavy value at most `bins`.
 
     Examples
     --------
     >>> quantile_bins([1.0, 2.0, float("nan")], [3.0, 4.0], bins=2)
     ([0, 0, None], [1, 1])
     >>> quantile_bins([1.0, 999.0, 999.0], [2.0, 999.0, 999.0], bins=2)
-    ([0, 1, 1], [0, 1, 1])
+    ([0, 2, 2], [1, 2, 2])
     """
     x, y = np.asarray(sample, dtype=np.float64), np.asarray(traffic, dtype=np.float64)
     both = np.concatenate([x, y])
     known = both[~np.isnan(both)]
-    values, counts = np.unique(known, return_counts=True)
-    heavy = values[counts * bins >= known.size]
-    quantiles = np.quantile(known, np.arange(1, bins) / bins, method="lower") if known.size else known
+    distinct, counts = np.unique(known, return_counts=True)
+    heavy = distinct[counts * bins >= known.size]
+    rest = known[~np.isin(known, heavy)]
+    quantiles = np.quantile(rest, np.arange(1, bins) / bins, method="lower") if rest.size else rest
     cuts = np.union1d(quantiles, heavy)
 
     def binned(values: _Floats) -> list[int | None]:
-        # a bin ends with the cut above it; passing a heavy value's lower edge counts, too
+        # a bin ends with a cut; a heavy value's bin begins with it, too
         codes = np.searchsorted(cuts, values, side="left") + np.searchsorted(heavy, values, side="right")
         return [None if missing else code for code, missing in zip(codes.tolist(), np.isnan(values), strict=True)]
 
