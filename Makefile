@@ -46,7 +46,8 @@ test: lint types                ## all that CI runs
 	$(BIN)/pytest -n 2 -m "not guarantee" -q
 
 guarantees: setup               ## long simulations of what the statistics promise
-	$(BIN)/pytest -m guarantee -p no:randomly -q
+	$(BIN)/pytest -m guarantee -p no:randomly -n 2 -v > bench/results/guarantees.txt 2>&1; \
+	code=$$?; tail -5 bench/results/guarantees.txt; exit $$code
 
 docs: setup                     ## write the generated parts of the docs again
 	$(BIN)/python -m docs.generate

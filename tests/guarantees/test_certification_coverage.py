@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binom
 
 from martello.stats.certification import Certification
-from martello.stats.evalues import count_confidence_sequence
+from martello.stats.evalues import count_confidence_sequence, count_evidence
 
 pytestmark = pytest.mark.guarantee
 
@@ -46,16 +46,21 @@ def test_precision_and_recall_of_a_certification(sampler, how):
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.8, 0.97])
 @pytest.mark.parametrize("pool_size", [None, 600])
 def test_a_share_after_every_label(share, pool_size):
-    looks = np.unique(np.geomspace(1, 500, 25).astype(int))
+    """The interval leaves a share out only where its e-value is at the bar, so the bar is watched at every label."""
+    bar, n = np.log(2 / 0.05), np.arange(1, 501)
+    truth = share if pool_size is None else round(share * pool_size) / pool_size
     misses = 0
     for seed in range(RUNS):
         rng = np.random.default_rng([12, seed])
         if pool_size is None:
             labels = rng.random(500) < share
         else:
-            labels = rng.permutation(np.arange(pool_size) < round(share * pool_size))
+            labels = rng.permutation(np.arange(pool_size) < round(share * pool_size))[:500]
         yes = np.cumsum(labels)
-        found = [count_confidence_sequence(int(yes[n - 1]), int(n), pool_size=pool_size) for n in looks]
-        truth = share if pool_size is None else round(share * pool_size) / pool_size
-        misses += not all(one.low <= truth <= one.high for one in found)
+        paths = [count_evidence(yes, n, truth, side=side, pool_size=pool_size) for side in ("ship", "refuse")]
+        missed = np.any(np.array(paths) >= bar, axis=0)
+        misses += missed.any()
+        for look in rng.integers(500, size=3):
+            found = count_confidence_sequence(int(yes[look]), int(n[look]), pool_size=pool_size)
+            assert found.low <= truth <= found.high or missed[look]
     _missed(misses, RUNS)

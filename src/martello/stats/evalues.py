@@ -17,10 +17,12 @@ from scipy.special import gammaln, logsumexp
 
 from martello.errors import DataError
 from martello.stats.estimate import Estimate, NotEstimable
+from martello.stats.sequence_interval import sequence_interval
 
 __all__ = ["Side", "anytime_p_value", "count_confidence_sequence", "count_evidence", "pool_counts"]
 
 Side = Literal["ship", "refuse"]
+SIDES: tuple[Side, Side] = ("ship", "refuse")
 Floats = NDArray[np.float64]
 
 # Gaps to bet on, in standard deviations of one label: .01 to .19 at a requirement of .80. A smaller gap takes more than
@@ -157,7 +159,17 @@ def count_confidence_sequence(
     """
     if n_labeled == 0:
         return NotEstimable(reason="no unit was labeled", needs="at least 1 label")
-    low, high = (_confidence_end(n_yes, n_labeled, level, pool_size, side) for side in ("ship", "refuse"))
+
+    def evidence(requirements: Floats) -> tuple[Floats, Floats]:
+        ship, refuse = (
+            np.array(
+                [count_evidence(n_yes, n_labeled, m, side=side, pool_size=pool_size) for m in requirements.tolist()]
+            )
+            for side in SIDES
+        )
+        return ship, refuse
+
+    low, high = sequence_interval(evidence, (0.0, 1.0), level=level)
     share = n_yes / n_labeled
     return Estimate(
         value=share,
@@ -228,22 +240,3 @@ def _log_falling(start: Floats, steps: Floats) -> Floats:
     rest = start - steps[..., None]
     value = gammaln(start + 1) - gammaln(np.maximum(rest, 0) + 1)
     return np.where(rest < 0, -np.inf, value)
-
-
-def _confidence_end(n_yes: int, n_labeled: int, level: float, pool_size: int | None, side: Side) -> float:
-    """Find one end on a grid, rounded outward, then bisect between its last rejected and first kept requirement."""
-    bar = math.log(2 / (1 - level))
-
-    def rejected(requirement: float) -> bool:
-        return bool(count_evidence(n_yes, n_labeled, requirement, side=side, pool_size=pool_size) >= bar)
-
-    grid = np.linspace(0.002, 0.998, 499)
-    walk, edge = (grid, 0.0) if side == "ship" else (grid[::-1], 1.0)
-    kept = next((i for i, requirement in enumerate(walk) if not rejected(float(requirement))), len(walk) - 1)
-    if kept == 0:
-        return edge
-    outside, inside = float(walk[kept - 1]), float(walk[kept])
-    for _ in range(12):
-        middle = (outside + inside) / 2
-        outside, inside = (middle, inside) if rejected(middle) else (outside, middle)
-    return outside
