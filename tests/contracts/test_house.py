@@ -87,6 +87,25 @@ def test_files_and_functions_stay_small() -> None:
                 assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
 
 
+# Input checks and readers of labels and saved processes estimate nothing, and so promise nothing.
+NOT_ESTIMATORS = {"answers.py", "certification_record.py", "checks.py"}
+
+
+def test_every_estimator_says_what_it_assumes_and_guarantees_and_shows_an_example() -> None:
+    for path in sorted((SOURCE / "stats").glob("*.py")):
+        if path.name in NOT_ESTIMATORS:
+            continue
+        module = importlib.import_module(f"martello.stats.{path.stem}")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith(("_", "check_")):
+                continue
+            if path.stem == "__init__" or node.name not in module.__all__:
+                continue
+            doc = ast.get_docstring(node) or ""
+            for section in ("Assumptions", "Guarantee", ">>>"):
+                assert section in doc, f"{path.name}: {node.name} has no {section}"
+
+
 def test_no_module_is_named_for_nothing() -> None:
     for path in FILES:
         assert path.stem not in ("utils", "util", "helpers", "helper", "manager", "common", "misc", "handler"), path

@@ -223,6 +223,14 @@ def all_claims(
 ) -> tuple[Claim, ...]:
     """Put the two named requirements before the other claims; refuse an empty requirement.
 
+    Assumptions
+    -----------
+    None: nothing is estimated.
+
+    Guarantee
+    ---------
+    At least one claim.
+
     Examples
     --------
     >>> [claim.name for claim in all_claims([f_beta(0.6)], precision_at_least=0.8, recall_at_least=None)]

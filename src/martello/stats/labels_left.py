@@ -167,6 +167,14 @@ def costs_at_distance(
 def values_around(requirement: float, gaps: Sequence[float], scale: tuple[float, float]) -> list[float]:
     """Give the true values to plan for, below and above a requirement, strictly inside the scale.
 
+    Assumptions
+    -----------
+    None: nothing is estimated.
+
+    Guarantee
+    ---------
+    Ascending, never at an end of the scale.
+
     Examples
     --------
     >>> values_around(0.95, (0.02, 0.08), (0.0, 1.0))

@@ -236,6 +236,13 @@ def held_to_copies(found: Linearized, seen: float) -> Linearized:
     ---------
     The variance does not fall below the linearized one when the copies' variance is larger, and tends to it as `seen`
     grows.
+
+    Examples
+    --------
+    >>> hit, domain = np.array([True] * 9 + [False]), np.ones(10, dtype=bool)
+    >>> found = linearized_ratio(hit.astype(float), domain.astype(float), check_design(10, cluster=list("aabbccddee")))
+    >>> held_to_copies(found, 0.5).variance > held_to_copies(found, 50).variance
+    True
     """
     copies = found.value * (1 - found.value) / found.equivalent_n
     return replace(found, variance=(seen * found.variance + max(copies, found.variance)) / (seen + 1))
