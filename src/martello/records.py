@@ -269,8 +269,12 @@ class WorstSlice(_Value, frozen=True, kw_only=True):
 
 
 class LabelCost(_Value, frozen=True, kw_only=True):
-    """After how many labels the certification engine decided, in several draws; `labels` is empty when it did not."""
+    """After how many labels the certification engine knew about these very gold units, in several draws.
 
+    It speaks of the units themselves, not of the population they stand for; `labels` is empty when it did not decide.
+    """
+
+    verdict: Verdict
     n_gold: int
     n_draws: int
     labels: tuple[int, ...]  # sorted

@@ -1,7 +1,8 @@
 """What the verdict would have cost in labels, had none been there: the certification engine run on gold.
 
 The column already holds every answer, so they are handed out one by one as an annotator would give them, and counted
-until the engine decides. What a future gold set needs, and what a fixed-size one wastes, is read off here.
+until the engine decides about these very units. What the next gold set needs is read off here; what the units say of
+the population is `claims`'s to judge.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def label_cost(
     """
     if threshold is None or error is None or (requirement.precision is None and requirement.recall is None):
         return None
-    counts = []
+    counts: list[int] = []
+    verdicts: set[Verdict] = set()
     for draw in range(_DRAWS):
         process = Certification(
             gold.scores[:, 1],
@@ -53,10 +55,11 @@ def label_cost(
             level=1 - error,
             seed=seed + draw,
         )
-        if _run(process, gold) is Verdict.UNDECIDED:
-            return LabelCost(n_gold=len(gold.truth), n_draws=_DRAWS, labels=())
+        verdicts.add(_run(process, gold))
         counts.append(process.decided_at or process.n_labeled)
-    return LabelCost(n_gold=len(gold.truth), n_draws=_DRAWS, labels=tuple(sorted(counts)))
+    if len(verdicts) > 1 or Verdict.UNDECIDED in verdicts:
+        return LabelCost(verdict=Verdict.UNDECIDED, n_gold=len(gold.truth), n_draws=_DRAWS, labels=())
+    return LabelCost(verdict=verdicts.pop(), n_gold=len(gold.truth), n_draws=_DRAWS, labels=tuple(sorted(counts)))
 
 
 def _run(process: Certification, gold: GoldUnits) -> Verdict:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from martello.records import Claim, Evaluation, Experiment, Gate, LabelCost
+from martello.records import Claim, Evaluation, Experiment, Gate
 from martello.ship.gate import NOTES, floors
 from martello.ship.known import Known
 from martello.ship.words import count, name_of, percent, say, say_between, say_short
@@ -157,19 +157,22 @@ def supporting(known: Known) -> tuple[str, ...]:
     sentences = []
     if known.experiment is not None:
         sentences.append(_in_use(known.experiment))
-    if known.evaluation is not None and known.evaluation.label_cost is not None:
-        sentences += _label_cost(known.evaluation.label_cost)
+    if known.evaluation is not None:
+        sentences += _label_cost(known.evaluation)
     if known.advice is not None:
         sentences.append(known.advice.next_step)
     return tuple(f"{text.rstrip('.')}." for text in sentences)
 
 
-def _label_cost(cost: LabelCost) -> list[str]:
-    if not cost.labels:
+def _label_cost(evaluation: Evaluation) -> list[str]:
+    """Say what the verdict would have cost where the engine, which speaks of gold's own units, came to the same."""
+    cost = evaluation.label_cost
+    if cost is None or not cost.labels or cost.verdict is not evaluation.verdict:
         return []
     few, many = count(cost.labels[0]), count(cost.labels[-1])
     span = few if few == many else f"{few} to {many}"
-    return [f"Asked one by one, {span} of the {count(cost.n_gold, 'gold label')} would have been enough to know"]
+    of_all = count(cost.n_gold, "gold label")
+    return [f"Asked one by one, {span} of the {of_all} would have been enough to know it of these units"]
 
 
 def _in_use(experiment: Experiment) -> str:
