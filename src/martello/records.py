@@ -22,6 +22,7 @@ __all__ = [
     "Advice",
     "AnyRecord",
     "Arm",
+    "BoughtGold",
     "CalibrationPoint",
     "Candidate",
     "Claim",
@@ -280,6 +281,24 @@ class LabelCost(_Value, frozen=True, kw_only=True):
     labels: tuple[int, ...]  # sorted
 
 
+class BoughtGold(_Value, frozen=True, kw_only=True):
+    """How gold was asked when its labels are bought one by one, until the answer is known.
+
+    `floors` are what had to be shown of the pool, by claim: higher than agreed where the verdict is about the population
+    the pool was drawn from.
+    """
+
+    n_pool: int
+    n_labels: int
+    n_unsure: int
+    budget: int | None
+    sampler: Literal["weighted", "random"]
+    seed: int
+    restarts: int  # how often a changed model made the evidence begin anew
+    holds_for: Literal["population", "pool"]
+    floors: dict[str, float]
+
+
 class ShippedComparison(_Value, frozen=True, kw_only=True):
     """The model beside the one that was shipped before it, on the same gold units: pairs, not two averages."""
 
@@ -307,7 +326,8 @@ class Evaluation(Record, frozen=True, kw_only=True, tag="evaluation"):
     gain_over_constant: Measure  # log loss of the constant rule minus ours, paired
     claims: tuple[Claim, ...]
     verdict: Verdict
-    label_cost: LabelCost | None = None
+    label_cost: LabelCost | None = None  # None where labels were bought: then it is no thought experiment
+    bought: BoughtGold | None = None
     against_shipped: ShippedComparison | None = None  # None when nothing was shipped on this gold
     worst_slices: tuple[WorstSlice, ...] = ()  # from dev, worst first: rows of gold are not shown
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from martello.corridor.units import Side, units_of
-from martello.evaluate import GoldUnits, Shipped, choose_operating_point, evaluate_on_gold, worst_slices
-from martello.evaluate.assess import error_of_look, output_of
 from martello.experiment import compare_with_promise
 from martello.features.compute import compute_features
 from martello.iterate import DevUnits, advise, algorithm_arm, features_arm, labels_arm
@@ -24,16 +21,11 @@ from martello.records import (
     Evaluation,
     Experiment,
     FeatureSet,
-    Frame,
     Gate,
     Labels,
     Model,
-    OperatingPoint,
     Rehearsal,
-    Release,
     Sample,
-    content_id,
-    kind_of,
     record_id,
     the,
 )
@@ -41,13 +33,12 @@ from martello.spec.known_afterwards import looks_known_afterwards
 from martello.spec.schema import Spec
 from martello.stats.compare import paired_difference, unit_losses
 from martello.store import Store
-from martello.store.ledger import Ledger
 from martello.train.fit import train_models
 from martello.train.learner import Scorer, load_model
 from martello.train.refit import Refit
 from martello.train.rows import train_and_dev
 
-__all__ = ["advice_of", "evaluation_of", "experiment_of", "features_of", "model_of", "scorer_of"]
+__all__ = ["Records", "advice_of", "experiment_of", "features_of", "model_of", "scorer_of", "scores_of", "side_of"]
 
 Records = Mapping[str, AnyRecord]
 Tick = Callable[[int, int], None]
@@ -92,77 +83,6 @@ def scorer_of(store: Store, spec: Spec, model: Model, learner: str) -> Scorer:
     return load_model(learner, classes=model.classes, fields=spec.input, files=files)
 
 
-def evaluation_of(store: Store, ledger: Ledger, spec: Spec, records: Records) -> tuple[OperatingPoint, Evaluation]:
-    """Choose the threshold on dev, write down that gold is asked, ask gold."""
-    sample, model = the(Sample, records), the(Model, records)
-    dev, gold = _side(store, records, "dev"), _side(store, records, "gold")
-    first_error = error_of_look(spec.requirement, 1)
-    assert first_error is not None
-    dev_scores = scores_of(store.get_table(model.scores), model.learner, len(model.classes))
-    point = choose_operating_point(
-        dev.codes,
-        dev_scores,
-        requirement=spec.requirement,
-        level=1 - first_error,
-        weight=dev.weight,
-        cluster=dev.cluster,
-        slices=dev.slices,
-        gold_n=len(gold.unit),
-        parents=(record_id(model),),
-    )
-    worst = worst_slices(
-        unit_losses(dev.codes, dev_scores),
-        dev.columns,
-        spec.input,
-        weight=dev.weight,
-        cluster=dev.cluster,
-        level=spec.requirement.level,
-    )
-    asked_by = content_id("question", f"{record_id(point)} {spec.requirement}".encode())
-    gold_set = gold_id(spec, the(Frame, records), sample)
-    look = ledger.look_at_gold(gold=gold_set, asked_by=asked_by)
-    evaluation = evaluate_on_gold(
-        GoldUnits(
-            truth=gold.codes,
-            scores=scorer_of(store, spec, model, model.learner).scores(gold.columns),
-            constant=scorer_of(store, spec, model, "constant").scores(gold.columns),
-            weight=gold.weight,
-            cluster=gold.cluster,
-            slices=gold.slices,
-        ),
-        classes=model.classes,
-        threshold=point.threshold,
-        requirement=spec.requirement,
-        look=look,
-        seed=spec.sample.seed,
-        parents=(record_id(point), record_id(model), record_id(sample)),
-        worst_slices=worst,
-        shipped=_shipped(store, ledger, spec, records, gold),
-    )
-    return point, evaluation
-
-
-def gold_id(spec: Spec, frame: Frame, sample: Sample) -> str:
-    """Give what was shipped last on the same gold set and inputs, with its outputs; None if there is nothing."""
-    rule = [frame.source, frame.n_units, frame.unit, spec.population.where, sample.design, sample.seed]
-    return content_id("gold", msgspec.json.encode([*rule, spec.sample.dev, spec.sample.gold]))
-
-
-def _shipped(store: Store, ledger: Ledger, spec: Spec, records: Records, gold: Side) -> Shipped | None:
-    """Give what was shipped last on the same gold set and inputs, with its outputs; None when nothing was."""
-    gold_set = gold_id(spec, the(Frame, records), the(Sample, records))
-    for line in ledger.lines(word="ship", limit=100):
-        made = {kind_of(record): record for record in map(store.get_record, (*line.records, *line.parents))}
-        if "release" not in made or gold_id(spec, the(Frame, made), the(Sample, made)) != gold_set:
-            continue
-        if the(FeatureSet, made).definition != the(FeatureSet, records).definition:
-            continue
-        model, point = the(Model, made), the(OperatingPoint, made)
-        scores = scorer_of(store, spec, model, model.learner).scores(gold.columns)
-        return Shipped(release=record_id(the(Release, made)), output=output_of(scores, point.threshold))
-    return None
-
-
 def experiment_of(store: Store, spec: Spec, records: Records) -> Experiment:
     """Compare what the rehearsal brought with what gold promised."""
     labels = the(Labels, records)
@@ -187,7 +107,7 @@ def advice_of(store: Store, spec: Spec, records: Records, tick: Tick) -> Advice:
     """Measure the three arms on dev and say what next."""
     sample, labels = the(Sample, records), the(Labels, records)
     features, model = the(FeatureSet, records), the(Model, records)
-    dev = _side(store, records, "dev")
+    dev = side_of(store, records, "dev")
     table = store.get_table(model.scores)
     scores = {each.learner: scores_of(table, each.learner, len(model.classes)) for each in model.candidates}
     units = DevUnits(
@@ -242,5 +162,6 @@ def scores_of(table: pa.Table, learner: str, n_classes: int) -> NDArray[np.float
     return np.column_stack([table[f"{learner}.{k}"].to_numpy() for k in range(n_classes)])
 
 
-def _side(store: Store, records: Records, split: str) -> Side:
+def side_of(store: Store, records: Records, split: str) -> Side:
+    """Give the labeled units of one side."""
     return units_of(store, the(Sample, records), the(Labels, records), the(FeatureSet, records), split)

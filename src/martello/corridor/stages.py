@@ -136,7 +136,7 @@ def _train(context: StageContext, records: Records) -> Sequence[AnyRecord]:
 
 
 def _evaluate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
-    from martello.corridor.learning import evaluation_of
+    from martello.corridor.judging import evaluation_of
 
     return evaluation_of(context.store, context.ledger, context.spec, records)
 
@@ -219,7 +219,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         word="evaluate",
-        reads=lambda spec: (spec.requirement, spec.sample.seed),
+        reads=lambda spec: (spec.requirement, spec.label.sampler, spec.sample.seed),
         inputs=("frame", "sample", "labels", "features", "model"),
         makes=("operating_point", "evaluation"),
         run=_evaluate,

@@ -43,8 +43,10 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     slices: dict[str, list[str | None]]
 
 
-def units_of(store: Store, sample: Sample, labels: Labels, features: FeatureSet, split: str) -> Side:
-    """Give the units of one side that have a label.
+def units_of(
+    store: Store, sample: Sample, labels: Labels, features: FeatureSet, split: str, *, only_labeled: bool = True
+) -> Side:
+    """Give the units of one side that have a label; or all of them, those without one with the code -1.
 
     Raises
     ------
@@ -62,12 +64,13 @@ def units_of(store: Store, sample: Sample, labels: Labels, features: FeatureSet,
             fix="martello run --fresh",
         )
     code = answers["code"].to_pylist()
-    rows = [i for i, side in enumerate(units["split"].to_pylist()) if side == split and code[i] is not None]
+    on_side = [i for i, side in enumerate(units["split"].to_pylist()) if side == split]
+    rows = [i for i in on_side if code[i] is not None or not only_labeled]
     some, values = units.take(pa.array(rows, pa.int64())), values.take(pa.array(rows, pa.int64()))
     slices = [name for name in units.column_names if name.startswith("slice.")]
     return Side(
         unit=[str(key) for key in some["unit"].to_pylist()],
-        codes=np.asarray([code[i] for i in rows], dtype=np.int64),
+        codes=np.asarray([-1 if code[i] is None else code[i] for i in rows], dtype=np.int64),
         weight=1 / some["inclusion_probability"].to_numpy(),
         cluster=np.asarray(some["cluster"].to_pylist(), dtype=str) if sample.is_clustered else None,
         columns={column.name: values[f"input.{column.name}"].to_pylist() for column in features.columns},

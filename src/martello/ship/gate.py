@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from martello.records import Claim, Condition, Evaluation, Finding, Gate, Model
+from martello.records import BoughtGold, Claim, Condition, Evaluation, Finding, Gate, Model
 from martello.ship.words import count, join, name_of, percent, say
 from martello.spec.schema import Owners, Requirement
 from martello.stats.estimate import Estimate, NotEstimable, Verdict
@@ -61,6 +61,18 @@ def _at_this_look(claim: Claim) -> str:
     return f", but it may be {percent(claim.low or 0.0, 1)} at the certainty left for this look" if is_puzzling else ""
 
 
+def _say_bought(bought: BoughtGold | None) -> list[str]:
+    """Say how many labels it took, and of whom the verdict speaks."""
+    if bought is None:
+        return []
+    asked = f"{count(bought.n_labels, 'label')} taken one by one from a pool of {count(bought.n_pool, 'unit')}"
+    if bought.holds_for == "pool":
+        return [f"{asked}, of which the verdict speaks"]
+    shown = [f"{percent(bought.floors[name], 1)} {name}" for name in ("precision", "recall") if name in bought.floors]
+    needed = join(shown)
+    return [f"{asked}; {needed} had to be shown there for the population it stands for"] if needed else [asked]
+
+
 def _sentence(parts: Sequence[str]) -> str:
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
@@ -79,6 +91,7 @@ def _on_everyone(evaluation: Evaluation, agreed: Mapping[str, float]) -> Conditi
     claims = [c for c in _agreed_claims(evaluation, agreed) if c.population == "everyone"]
     unjudged = [metric for metric in agreed if metric not in {c.metric for c in claims}]
     parts = [*map(_say_claim, claims), *(f"{name_of(metric)} was not judged on gold" for metric in unjudged)]
+    parts += _say_bought(evaluation.bought)
     verdicts = [*(c.verdict for c in claims), *(Verdict.UNDECIDED for _ in unjudged)]
     return Condition(name=name, verdict=_all_of(verdicts), because=_sentence(parts))
 
@@ -112,8 +125,9 @@ def _against_constant(evaluation: Evaluation) -> Condition:
         verdict, because = Verdict.UNDECIDED, f"The gain over the constant rule is {say(gain)}."
     else:
         size = say(gain, "gain_over_constant")
+        where = " on dev" if evaluation.bought else ""
         if gain.low > 0:
-            verdict, because = Verdict.MET, f"Its log loss is lower than the constant rule's by {size}."
+            verdict, because = Verdict.MET, f"Its log loss{where} is lower than the constant rule's by {size}."
         elif gain.high <= 0:
             verdict, because = Verdict.NOT_MET, f"It is no better than the constant rule: gain in log loss {size}."
         else:

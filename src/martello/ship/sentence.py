@@ -165,7 +165,10 @@ def supporting(known: Known) -> tuple[str, ...]:
 
 
 def _label_cost(evaluation: Evaluation) -> list[str]:
-    """Say what the verdict would have cost where the engine, which speaks of gold's own units, came to the same."""
+    """Say what the verdict took in labels; or would have, where the engine came to the same about gold's own units."""
+    if (bought := evaluation.bought) is not None:
+        labels = count(bought.n_labels, "label")
+        return [f"The verdict took {labels}, asked for one by one from a pool of {count(bought.n_pool, 'unit')}"]
     cost = evaluation.label_cost
     if cost is None or not cost.labels or cost.verdict is not evaluation.verdict:
         return []

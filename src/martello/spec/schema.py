@@ -14,6 +14,7 @@ from msgspec import Meta
 __all__ = [
     "FIELD_TYPES",
     "Field",
+    "Label",
     "Metrics",
     "OfflineMetric",
     "OnlineMetric",
@@ -95,6 +96,13 @@ class Output(_Part, frozen=True, kw_only=True):
 
     column: Annotated[Name | None, Meta(description="column of the source that holds the answer")] = None
     positive: Annotated[str | None, Meta(description="the answer that counts as yes (binary tasks)")] = None
+    classes: Annotated[
+        tuple[Name, ...], Meta(description="annotators: the possible answers, in the order of their keys")
+    ] = ()
+    author: Annotated[
+        Name | None,
+        Meta(description='column that says who gave the answer; "model" or "model:NAME" may train, never judge'),
+    ] = None
     source: Annotated[
         Literal["column", "annotators", "outcomes"],
         Meta(description="where the answers come from: a column, annotators, or what happened later"),
@@ -108,7 +116,24 @@ class Requirement(_Part, frozen=True, kw_only=True):
     recall: Annotated[OpenProbability | None, Meta(description="of all cases, the share that is found")] = None
     level: Annotated[OpenProbability, Meta(description="confidence of the gate's verdict")] = 0.95
     slices: Annotated[tuple[Name, ...], Meta(description="columns; the requirement holds in each value of each")] = ()
-    label_budget: Annotated[int, Meta(gt=0, description="labels that may be spent on certification")] | None = None
+    label_budget: (
+        Annotated[
+            int,
+            Meta(
+                gt=0,
+                description="labels that may be spent on the verdict; they are then taken one by one, until the answer "
+                "is known",
+            ),
+        ]
+        | None
+    ) = None
+    holds_for: Annotated[
+        Literal["population", "pool"],
+        Meta(
+            description="where labels are taken one by one: the verdict is about the population that the gold units "
+            "were drawn from, or about these units themselves, a declared pool"
+        ),
+    ] = "population"
     gold_looks: Annotated[int, Meta(ge=1, le=100, description="how often gold may be asked before it is renewed")] = 5
 
 
@@ -199,6 +224,41 @@ class SampleDesign(_Part, frozen=True, kw_only=True):
                 return ()
 
 
+Show = Literal["line", "text", "image", "pair", "candidates"]
+
+
+class Label(_Part, frozen=True, kw_only=True):
+    """How people answer: what they see, how many look at a unit, which units come first."""
+
+    start: Annotated[int, Meta(ge=20, description="train and dev units answered before the first model is trained")] = (
+        300
+    )
+    choose: Annotated[
+        Literal["margin", "pps_margin", "random"],
+        Meta(
+            description="training units: those the model is least sure of (margin), such units by chance with known "
+            "probability (pps_margin), or plainly at random"
+        ),
+    ] = "margin"
+    sampler: Annotated[
+        Literal["weighted", "random"],
+        Meta(description="gold units: by score, needing the fewest labels, or plainly at random"),
+    ] = "weighted"
+    overlap: Annotated[float, Meta(ge=0.0, le=1.0, description="share of units that two people answer")] = 0.1
+    checks: Annotated[
+        str | None, Meta(description="CSV with unit and answer: units with known answers, handed out unseen")
+    ] = None
+    check_share: Annotated[float, Meta(ge=0.0, lt=1.0, description="share of what is handed out that is a check")] = (
+        0.05
+    )
+    guidelines: Annotated[str, Meta(min_length=1, description="Markdown file shown beside the unit")] = "guidelines.md"
+    show: Annotated[
+        dict[str, Show],
+        Meta(description="how an input is shown: line, text (long), image, pair (two texts) or candidates"),
+    ] = {}
+    images: Annotated[str | None, Meta(description="directory that image inputs are paths below")] = None
+
+
 class Train(_Part, frozen=True, kw_only=True):
     """What may be bought."""
 
@@ -236,6 +296,7 @@ class Spec(_Part, frozen=True, kw_only=True):
     requirement: Requirement = Requirement()
     metric: Metrics = Metrics()
     sample: SampleDesign = SampleDesign()
+    label: Label = Label()
     train: Train = Train()
     serve: Serve = Serve()
     owners: Owners = Owners()

@@ -38,6 +38,7 @@ from martello.stats.labels_left import (
     values_around,
 )
 from martello.stats.martingale import Evidence
+from martello.stats.pool_margin import PoolFloor
 from martello.stats.sequence_interval import sequence_interval
 from martello.stats.verdicts import GateWatch
 from martello.stats.weighted_stream import WeightedStream
@@ -68,6 +69,9 @@ class Certification:
         Flags of the units, in place of `threshold`.
     slices
         Columns by name, one value per unit: every claim must also hold for each value of each column.
+    floors
+        By name of a claim, as `interval` names it: from which number on it is shown and up to which it is refuted, in
+        place of the requirement's, so that the verdict holds of more than the pool (`martello.stats.pool_margin`).
     sampler
         ``weighted`` draws by score; ``random`` draws plainly among the units the claims are about.
     level
@@ -127,6 +131,7 @@ class Certification:
         threshold: float | Sequence[float] | None = None,
         flagged: ArrayLike | None = None,
         slices: Mapping[str, ArrayLike] | None = None,
+        floors: Mapping[str, PoolFloor] | None = None,
         sampler: Sampler = "weighted",
         level: float = 0.95,
         budget: int | None = None,
@@ -136,7 +141,10 @@ class Certification:
         self.claims = all_claims(claims, precision_at_least=precision, recall_at_least=recall)
         self.thresholds = None if threshold is None else [float(t) for t in np.atleast_1d(np.asarray(threshold))]
         self.sampler, self.level, self.seed, self.budget = check_sampler(sampler), check_level(level), seed, budget
-        self._gates = lay_out(self.scores, self.claims, thresholds=self.thresholds, flagged=flagged, slices=slices)
+        self.floors = dict(floors or {})
+        self._gates = lay_out(
+            self.scores, self.claims, thresholds=self.thresholds, flagged=flagged, slices=slices, floors=self.floors
+        )
         self._start(known_labels(known or {}, len(self.scores)))
 
     def _start(self, known: dict[int, float], *, late: Sequence[int] = (), restarts: int = 0) -> None:
@@ -245,44 +253,50 @@ class Certification:
     @property
     def e_values(self) -> dict[str, tuple[float, float]]:
         """Logarithms of the e-values now, to ship and to refuse, by claim at the first threshold."""
-        watch = self._watch
+        watch, gates = self._watch, self._gates
         return {
-            self._gates.rows[i].name: (float(watch.ship[i]), float(watch.refuse[i])) for i in self._gates.of_gate(0)
+            gates.rows[i].name: (float(watch.ship[i]), float(watch.refuse[gates.refuting[i]])) for i in gates.of_gate(0)
         }
+
+    @property
+    def is_between(self) -> bool:
+        """Whether a claim is known to lie between its two floors: more labels cannot decide it then."""
+        return self._watch.is_between[0]
 
     @property
     def interval(self) -> dict[str, Interval]:
         """The confidence sequence of every claim at the first threshold."""
         return self.interval_at(0)
 
-    def interval_at(self, index: int) -> dict[str, Interval]:
-        """The confidence sequence of every claim at one of the thresholds.
+    def interval_at(self, index: int, *, level: float | None = None) -> dict[str, Interval]:
+        """The confidence sequence of every claim at one of the thresholds, for reading perhaps at another level.
 
         Examples
         --------
         >>> str(Certification([0.9, 0.2], precision=0.5, threshold=0.5, seed=1).interval_at(0)["precision"])
         'not estimable: no unit was labeled; needs at least 1 label'
         """
-        return {self._gates.rows[i].name: self._interval(i) for i in self._gates.of_gate(index)}
+        level = check_level(level) if level is not None else self.level
+        return {self._gates.rows[i].name: self._interval(i, level) for i in self._gates.of_gate(index)}
 
-    def _interval(self, i: int) -> Interval:
+    def _interval(self, i: int, level: float) -> Interval:
         row = self._gates.rows[i]
         if not self._stream.is_about_something(i):
             return NotEstimable(reason=f"{row.name} is about no unit of the pool", needs="at least 1 flagged unit")
         if self._counts is not None:
-            return self._counts.interval()
+            return self._counts.interval(level)
         if self.n_labeled + len(self._known) == 0:
             return NotEstimable(reason="no unit was labeled", needs="at least 1 label")
         top, bottom = self._stream.ratio(row, self._answers.probabilities)
         if bottom <= 1e-12:
             return NotEstimable(reason=f"the denominator of {row.name} is 0 so far", needs="a unit that counts in it")
-        low, high = sequence_interval(lambda k: self._stream.peaks(row, k), row.claim.scale, level=self.level)
+        low, high = sequence_interval(lambda k: self._stream.peaks(row, k), row.claim.scale, level=level)
         value = min(max(top / bottom, row.claim.scale[0]), row.claim.scale[1])
         return Estimate(
             value=value,
             low=min(low, value),
             high=max(high, value),
-            level=self.level,
+            level=level,
             n=self.n_labeled,
             method="confidence sequence",
         )
@@ -367,6 +381,7 @@ class Certification:
         record = CertificationRecord(
             claims=list(self.claims),
             thresholds=self.thresholds,
+            floors=self.floors,
             sampler=self.sampler,
             level=self.level,
             seed=self.seed,
@@ -421,6 +436,7 @@ class Certification:
             threshold=record.thresholds,
             flagged=flagged,
             slices=slices,
+            floors=record.floors,
             sampler=record.sampler,
             level=record.level,
             budget=record.budget,

@@ -16,6 +16,7 @@ from martello.stats.claims import Claim
 from martello.stats.estimate import Estimate, NotEstimable, Verdict
 from martello.stats.label_sampler import Draws, Sampler
 from martello.stats.labels_left import Forecast
+from martello.stats.pool_margin import PoolFloor
 
 __all__ = ["CertificationRecord", "CertificationSummary", "check_replayed", "fingerprint", "read_record"]
 
@@ -25,7 +26,7 @@ class CertificationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     Attributes
     ----------
-    claims, thresholds, sampler, level, seed, budget
+    claims, thresholds, floors, sampler, level, seed, budget
         As given to `martello.stats.certification.Certification`.
     fingerprint
         Of scores, flags and slices.
@@ -54,6 +55,7 @@ class CertificationRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     claims: list[Claim]
     thresholds: list[float] | None
+    floors: dict[str, PoolFloor]
     sampler: Sampler
     level: float
     seed: int

@@ -53,9 +53,9 @@ class CountRule:
         )
         return Evidence((ship + self._bonus[0])[None], (refuse + self._bonus[1])[None])
 
-    def interval(self) -> Estimate | NotEstimable:
+    def interval(self, level: float) -> Estimate | NotEstimable:
         """The confidence sequence at the counts so far."""
-        return count_confidence_sequence(self.n_yes, self.n_labeled, level=self.level, pool_size=self.group_size)
+        return count_confidence_sequence(self.n_yes, self.n_labeled, level=level, pool_size=self.group_size)
 
 
 def count_rule_for(gates: Gates, *, level: float, budget: int | None) -> CountRule | None:

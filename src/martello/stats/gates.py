@@ -8,7 +8,7 @@ gates in a fixed order. Nothing here looks at labels: the result is the table of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from martello.errors import DataError
 from martello.stats.checks import check_flags, check_same_length
 from martello.stats.claims import Claim
+from martello.stats.pool_margin import PoolFloor
 
 __all__ = ["Gates", "Row", "lay_out"]
 
@@ -38,6 +39,8 @@ class Row:
         Slice it is about, such as ``sex=F``; None for all units.
     flagged, member
         Per kind of unit: is it flagged at this gate, is it in the slice; shape (K,).
+    only_refutes
+        It asks less than is claimed, and only stands for the refuting side of another row.
     """
 
     claim: Claim
@@ -45,6 +48,7 @@ class Row:
     slice_name: str | None
     flagged: Bools
     member: Bools
+    only_refutes: bool = False
 
     @property
     def name(self) -> str:
@@ -67,7 +71,9 @@ class Gates:
     Attributes
     ----------
     rows
-        Claims by gate and slice, gates in their order.
+        Claims by gate and slice, gates in their order; then those that only refute.
+    refuting
+        For each row that is claimed, the row whose failing refutes it: itself, unless less was agreed to refute.
     thresholds
         One per gate; None where flags were given directly.
     kind
@@ -75,12 +81,13 @@ class Gates:
     """
 
     rows: tuple[Row, ...]
+    refuting: tuple[int, ...]
     thresholds: tuple[float | None, ...]
     kind: Ints
 
     def of_gate(self, gate: int) -> list[int]:
-        """Indices of the rows of one gate."""
-        return [i for i, row in enumerate(self.rows) if row.gate == gate]
+        """Indices of the rows claimed at one gate."""
+        return [i for i, row in enumerate(self.rows) if row.gate == gate and not row.only_refutes]
 
     def terms(self) -> tuple[Floats, Floats]:
         """Gain and offset per row and kind of unit, both of shape (C, K)."""
@@ -95,6 +102,7 @@ def lay_out(
     thresholds: Sequence[float] | None,
     flagged: ArrayLike | None,
     slices: Mapping[str, ArrayLike] | None,
+    floors: Mapping[str, PoolFloor] | None = None,
 ) -> Gates:
     """Lay out claims over thresholds and slices.
 
@@ -110,6 +118,14 @@ def lay_out(
         Flags of the units, in place of thresholds.
     slices
         Names of columns, each with one value per unit; every claim must also hold for each value.
+    floors
+        By name of a row: the numbers from which it is shown and up to which it is refuted, where these are not the
+        claim's own.
+
+    Raises
+    ------
+    DataError
+        ``stats.flag-rule-unclear``, ``stats.no-such-claim`` or ``stats.length-mismatch``.
 
     Assumptions
     -----------
@@ -148,7 +164,38 @@ def lay_out(
         for claim in claims
         for scope, member in scopes
     )
-    return Gates(rows=rows, thresholds=tuple(thresholds) if thresholds else (None,), kind=kind.reshape(-1))
+    rows, refuting = _with_floors(rows, floors or {})
+    return Gates(
+        rows=rows,
+        refuting=refuting,
+        thresholds=tuple(thresholds) if thresholds else (None,),
+        kind=kind.reshape(-1),
+    )
+
+
+def _with_floors(rows: tuple[Row, ...], floors: Mapping[str, PoolFloor]) -> tuple[tuple[Row, ...], tuple[int, ...]]:
+    """Give the rows with their own numbers, and for each the row that refutes it."""
+    names = {row.name for row in rows}
+    for name in floors:
+        if name not in names:
+            raise DataError(
+                "stats.no-such-claim",
+                f"a floor is given for {name!r}, which nothing is claimed of",
+                where="floors",
+                expected="one of " + ", ".join(sorted(names)),
+            )
+    shown, refuting = [], []
+    lower: list[Row] = []
+    for i, row in enumerate(rows):
+        own = PoolFloor(raised=row.claim.at_least, lowered=row.claim.at_least)
+        floor = floors.get(row.name, own)
+        shown.append(replace(row, claim=row.claim.asking(floor.raised)))
+        if floor.lowered < floor.raised:
+            refuting.append(len(rows) + len(lower))
+            lower.append(replace(row, claim=row.claim.asking(floor.lowered), only_refutes=True))
+        else:
+            refuting.append(i)
+    return (*shown, *lower), tuple(refuting)
 
 
 def _flag_levels(scores: Floats, thresholds: Sequence[float] | None, flagged: ArrayLike | None) -> tuple[Ints, Bools]:
