@@ -9,6 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 from martello.errors import DataError
 from martello.stats.error_slices import error_slices, holm_adjusted, slice_level, worst_errors
+from martello.stats.estimate import NotEstimable
 
 
 @pytest.fixture
@@ -27,7 +28,30 @@ def test_a_bad_slice_is_found_with_its_excess(people):
     assert first.columns == (("region", "south"),)
     assert first.n == inside.sum()
     assert first.excess.value == pytest.approx(loss[inside].mean() - loss[~inside].mean())
-    assert first.share_of_loss == pytest.approx(loss[inside].sum() / loss.sum())
+    assert first.share_of_loss.value == pytest.approx(loss[inside].sum() / loss.sum())
+
+
+def test_the_share_of_loss_has_the_interval_of_a_ratio(people):
+    """In a large sample, against the bootstrap of the ratio, by rows and by whole users."""
+    rng, region, _ = people
+    loss = rng.exponential(size=2000) + 1.0 * (region == "south")
+    user = np.repeat(np.arange(400), 5)
+    loss_of_users = rng.exponential(size=400)[user] + 1.5 * (region == "south")
+    for losses, cluster in ((loss, None), (loss_of_users, user)):
+        shown = error_slices(losses, {"region": region}, cluster=cluster)[0].share_of_loss
+        unit = np.arange(2000) if cluster is None else cluster
+        inside = np.bincount(unit, weights=losses * (region == "south"))
+        whole = np.bincount(unit, weights=losses)
+        drawn = rng.integers(len(whole), size=(2000, len(whole)))
+        low, high = np.quantile(inside[drawn].sum(axis=1) / whole[drawn].sum(axis=1), [0.025, 0.975])
+        assert (shown.low, shown.high) == pytest.approx((low, high), abs=0.15 * (high - low))
+
+
+def test_losses_below_0_have_no_shares(people):
+    rng, _, age = people
+    loss = rng.normal(size=2000) + 0.5 * (age == "old")
+    share = error_slices(loss, {"age": age})[0].share_of_loss
+    assert isinstance(share, NotEstimable)
 
 
 def test_the_p_value_is_that_of_welchs_test_in_a_large_slice(people):

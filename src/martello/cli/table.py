@@ -21,7 +21,7 @@ WORDS = ("spec", "sample", "label", "features", "train", "evaluate", "ship", "se
 COMMANDS = (
     Command("spec", "write, check or show the agreement in martello.toml", "martello.cli.spec"),
     Command("sample", "draw units fairly and divide them; with a file, draw from it alone", "martello.cli.sample"),
-    Command("label", "read the answers and count what is missing", "martello.cli.word"),
+    Command("label", "open the page on which people answer; or read, take in and settle answers", "martello.cli.label"),
     Command("features", "turn the declared inputs into typed values and look for leaks", "martello.cli.word"),
     Command("train", "train the constant rule, a logistic regression and LightGBM", "martello.cli.word"),
     Command("evaluate", "choose the threshold on dev and ask gold; or judge a file of scores", "martello.cli.evaluate"),
@@ -31,6 +31,7 @@ COMMANDS = (
     Command("iterate", "measure what to do next", "martello.cli.word"),
     Command("traffic", "compare what was sampled with what the product meets", "martello.cli.traffic"),
     Command("run", "go round the loop as far as possible without a person", "martello.cli.run"),
+    Command("web", "open the loop, its numbers and how each was made, in a browser", "martello.cli.web"),
     Command("status", "say where in the loop the task stands", "martello.cli.status"),
     Command("log", "say what was made from what, when and by whom", "martello.cli.log"),
     Command("report", "write report.html again from the records", "martello.cli.report"),

@@ -155,7 +155,7 @@ class Project:
     def _do(self, stage: Stage, records: dict[str, AnyRecord], listener: Listener, *, fresh: bool) -> bool:
         """Run one stage unless what it made still stands; say whether it ran."""
         key = self._key(stage, records)
-        if key is None or isinstance(stage.ready(self.spec, records), Waiting):
+        if key is None or isinstance(stage.ready(self.directory, self.spec, records), Waiting):
             return False
         line = self.ledger.find(key)
         kept = None if fresh or line is None else self._kept(line)
@@ -180,7 +180,7 @@ class Project:
             return None
         does: list[object] = [stage.word, __version__, stage.reads(self.spec)]
         does.append([record_id(records[kind]) for kind in stage.inputs])
-        if watched := stage.watches(self.ledger):
+        if watched := stage.watches(self.directory, self.spec, self.ledger):
             does.append(watched)
         content = msgspec.json.encode(does, order="deterministic")
         return content_id(stage.word, content)
@@ -237,7 +237,7 @@ class Project:
                 at=line.at,
                 why=_refusal(gate) if gate is not None and is_refused else "",
             )
-        waiting = stage.ready(self.spec, records)
+        waiting = stage.ready(self.directory, self.spec, records)
         if isinstance(waiting, Waiting):
             return StageState(word=stage.word, state="waiting", why=waiting.what_to_do)
         return StageState(word=stage.word, state="not begun")

@@ -116,7 +116,7 @@ def _release_files(store: Store, directory: Path, spec: Spec, records: Records) 
     )
     scorer = load_model(model.learner, classes=labels.classes, fields=spec.input, files=parts)
     opened = OpenedRelease("being made", contract, scorer)
-    gold = units_of(store, the(Sample, records), labels, features, "gold")
+    gold = units_of(store, the(Sample, records), labels, features, "gold", only_labeled=False)
     _check_serving_path(opened, scorer.scores(gold.columns).tolist(), spec.input, gold)
     return {
         "contract.json": _json(contract),
@@ -184,7 +184,7 @@ def rehearsal_of(
         command,
         [wire_record(spec.input, rows.columns, row) for row in range(len(rows.unit))],
         rows.unit,
-        [labels.classes[code] for code in rows.codes],
+        [labels.classes[code] if code >= 0 else None for code in rows.codes],
         token=secrets.token_urlsafe(24),
         log_dir=log,
         progress=tick,
@@ -213,10 +213,12 @@ def rehearsal_of(
 
 def _rehearsal_rows(store: Store, spec: Spec, records: Records) -> tuple[Literal["reserve", "gold"], Side]:
     sample, labels, features = the(Sample, records), the(Labels, records), the(FeatureSet, records)
-    reserve = units_of(store, sample, labels, features, "reserve")
+    # Where people answer, nobody was asked about these rows: they are sent without an outcome.
+    only_labeled = labels.source == "column"
+    reserve = units_of(store, sample, labels, features, "reserve", only_labeled=only_labeled)
     if reserve.unit:
         return "reserve", reserve
-    gold = units_of(store, sample, labels, features, "gold")
+    gold = units_of(store, sample, labels, features, "gold", only_labeled=only_labeled)
     most = min(spec.serve.rehearsal, len(gold.unit))
     return "gold", msgspec.structs.replace(
         gold,

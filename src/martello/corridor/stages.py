@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from martello.records import AnyRecord, Gate, Sample, the
+from martello.label.contract import Purpose
+from martello.records import AnyRecord, Gate, Model, Rehearsal, Sample, the
 from martello.settings import Settings
 from martello.spec.schema import Spec
 from martello.stats.estimate import Verdict
@@ -55,11 +56,11 @@ class Waiting(NamedTuple):
     what_to_do: str
 
 
-def _always(spec: Spec, records: Records) -> Waiting | None:
+def _always(directory: Path, spec: Spec, records: Records) -> Waiting | None:
     return None
 
 
-def _nothing(ledger: Ledger) -> tuple[str, ...]:
+def _nothing(directory: Path, spec: Spec, ledger: Ledger) -> tuple[str, ...]:
     return ()
 
 
@@ -72,7 +73,7 @@ class Stage(NamedTuple):
 
     `reads` gives the parts of the spec it depends on; `inputs` and `makes` are kinds of record; `run` is called with a
     context and the records; `ready` may say that it waits for a person; `stands` checks what it left outside the store;
-    `watches` gives what else in the ledger would change what it makes.
+    `watches` gives what else, in the ledger or among the answers, would change what it makes.
     """
 
     word: str
@@ -80,9 +81,9 @@ class Stage(NamedTuple):
     inputs: tuple[str, ...]
     makes: tuple[str, ...]
     run: Callable[[StageContext, Records], Sequence[AnyRecord]]
-    ready: Callable[[Spec, Records], Waiting | None] = _always
+    ready: Callable[[Path, Spec, Records], Waiting | None] = _always
     stands: Callable[[Path, Sequence[AnyRecord]], bool] = _untouched
-    watches: Callable[[Ledger], tuple[str, ...]] = _nothing
+    watches: Callable[[Path, Spec, Ledger], tuple[str, ...]] = _nothing
 
 
 # The rooms are imported when their stage runs, so that a command pays only for what it uses.
@@ -112,6 +113,14 @@ def _label(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.label import label_from_column
 
     spec = context.spec
+    if spec.output.source == "annotators":
+        from martello.corridor.labeling import training_answers
+        from martello.label.answered import label_from_answers
+
+        answers = training_answers(context.directory)
+        kind, level = spec.task.kind, spec.requirement.level
+        sample = the(Sample, records)
+        return (label_from_answers(context.store, sample, answers, output=spec.output, kind=kind, level=level),)
     labels = label_from_column(
         context.store,
         the(Sample, records),
@@ -138,7 +147,12 @@ def _train(context: StageContext, records: Records) -> Sequence[AnyRecord]:
 def _evaluate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.corridor.judging import evaluation_of
 
-    return evaluation_of(context.store, context.ledger, context.spec, records)
+    answered = None
+    if context.spec.output.source == "annotators":
+        from martello.corridor.labeling import answered_gold
+
+        answered = answered_gold(context.directory, context.spec, the(Model, records).learner)
+    return evaluation_of(context.store, context.ledger, context.spec, records, answered)
 
 
 def _ship(context: StageContext, records: Records) -> Sequence[AnyRecord]:
@@ -165,7 +179,52 @@ def _iterate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     return (advice_of(context.store, context.spec, records, context.tick),)
 
 
-def _passed(spec: Spec, records: Records) -> Waiting | None:
+def _answers(purpose: Purpose) -> Callable[[Path, Spec, Ledger], tuple[str, ...]]:
+    """Watch the answers people give for a purpose."""
+
+    def digest(directory: Path, spec: Spec, ledger: Ledger) -> tuple[str, ...]:
+        if spec.output.source != "annotators":
+            return ()
+        from martello.corridor.labeling import label_directory
+        from martello.label.room import answers_digest
+
+        return (answers_digest(label_directory(directory), purpose),)
+
+    return digest
+
+
+def _enough_answers(directory: Path, spec: Spec, records: Records) -> Waiting | None:
+    """Wait until people have answered enough to learn from."""
+    if spec.output.source != "annotators":
+        return None
+    from martello.corridor.labeling import training_answers
+
+    n = len(training_answers(directory))
+    if n >= spec.label.start:
+        return None
+    return Waiting(f"{n} of {spec.label.start} answers are there: `martello label` opens the page to answer on")
+
+
+def _gold_answered(directory: Path, spec: Spec, records: Records) -> Waiting | None:
+    """Wait until people have begun to answer gold."""
+    if spec.output.source != "annotators":
+        return None
+    from martello.corridor.labeling import label_directory
+    from martello.label.room import settled_answers
+
+    if settled_answers(label_directory(directory), "gold"):
+        return None
+    return Waiting("a model waits for its verdict: `martello label` asks people about gold, until the answer is known")
+
+
+def _has_outcomes(directory: Path, spec: Spec, records: Records) -> Waiting | None:
+    rehearsal = records.get("rehearsal")
+    if isinstance(rehearsal, Rehearsal) and rehearsal.n_outcomes == 0:
+        return Waiting("no outcome is known yet: start `martello serve`, send real traffic, and report what happened")
+    return _passed(directory, spec, records)
+
+
+def _passed(directory: Path, spec: Spec, records: Records) -> Waiting | None:
     gate = records.get("gate")
     if isinstance(gate, Gate) and gate.verdict is not Verdict.MET:
         return Waiting("the gate has not let a release through; see what ship says")
@@ -194,7 +253,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=(),
         makes=("frame", "sample"),
         run=_sample,
-        watches=lambda ledger: ledger.shown_units(),
+        watches=lambda directory, spec, ledger: ledger.shown_units(),
     ),
     Stage(
         word="label",
@@ -202,6 +261,8 @@ STAGES: tuple[Stage, ...] = (
         inputs=("sample",),
         makes=("labels",),
         run=_label,
+        ready=_enough_answers,
+        watches=_answers("training"),
     ),
     Stage(
         word="features",
@@ -223,6 +284,8 @@ STAGES: tuple[Stage, ...] = (
         inputs=("frame", "sample", "labels", "features", "model"),
         makes=("operating_point", "evaluation"),
         run=_evaluate,
+        ready=_gold_answered,
+        watches=_answers("gold"),
     ),
     Stage(
         word="ship",
@@ -246,7 +309,7 @@ STAGES: tuple[Stage, ...] = (
         inputs=("labels", "evaluation", "rehearsal"),
         makes=("experiment",),
         run=_experiment,
-        ready=_passed,
+        ready=_has_outcomes,
     ),
     Stage(
         word="iterate",

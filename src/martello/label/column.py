@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from martello.spec.schema import Output
 from martello.stats.intervals import mean_estimate
 from martello.store import Store
 
-__all__ = ["label_from_column"]
+__all__ = ["check_sides", "class_code", "class_names", "class_shares", "label_from_column"]
 
 _MOST_CLASSES = 1000
 _FEWEST_OF_A_CLASS = 3
@@ -49,25 +50,34 @@ def label_from_column(
     answers = [
         None if answer is None or answer == "" or answer in missing else answer for answer in units["label"].to_pylist()
     ]
-    classes = _classes(answers, output, kind)
-    codes = [_code(answer, classes, kind) for answer in answers]
+    _check_answers(answers, output, kind)
+    classes = class_names(sorted({answer for answer in answers if answer is not None}), output, kind)
+    codes = [class_code(answer, classes, kind) for answer in answers]
     split: list[Any] = units["split"].to_pylist()
     drawn = np.asarray([side != "reserve" for side in split], dtype=bool)
     labeled = drawn & np.asarray([code is not None for code in codes])
-    _check_sides(codes, split, classes)
+    check_sides(codes, split, classes)
     return Labels(
         parents=(record_id(sample),),
         source="column",
         classes=classes,
         positive=output.positive if kind == "binary" else None,
-        shares=_shares(units, codes, labeled, classes, sample.is_clustered, level),
+        shares=class_shares(units, codes, labeled, classes, sample.is_clustered, level),
         n_labeled=int(labeled.sum()),
         n_missing=int((drawn & ~labeled).sum()),
         table=store.put_table(pa.table({"unit": units["unit"], "code": pa.array(codes, pa.int32())})),
     )
 
 
-def _classes(answers: list[str | None], output: Output, kind: str) -> tuple[str, ...]:
+def class_names(found: Sequence[str], output: Output, kind: str) -> tuple[str, ...]:
+    """Give the classes in the order of their codes: of a binary task, what is not positive and what is."""
+    if kind == "multiclass":
+        return tuple(found)
+    others = [answer for answer in found if answer != output.positive]
+    return (others[0] if len(others) == 1 else f"not {output.positive}", str(output.positive))
+
+
+def _check_answers(answers: list[str | None], output: Output, kind: str) -> None:
     found = sorted({answer for answer in answers if answer is not None})
     where = f"column {output.column!r}"
     if not found:
@@ -89,7 +99,7 @@ def _classes(answers: list[str | None], output: Output, kind: str) -> tuple[str,
                 expected=f"at most {_MOST_CLASSES} classes",
                 fix="group the answers in the source",
             )
-        return tuple(found)
+        return
     if output.positive not in found:
         near = nearest(str(output.positive), found)
         raise DataError(
@@ -99,19 +109,30 @@ def _classes(answers: list[str | None], output: Output, kind: str) -> tuple[str,
             expected="one of " + ", ".join(repr(answer) for answer in found[:8]),
             fix=f"positive = {(near or found[0])!r}",
         )
-    others = [answer for answer in found if answer != output.positive]
-    return (others[0] if len(others) == 1 else f"not {output.positive}", str(output.positive))
 
 
-def _code(answer: str | None, classes: tuple[str, ...], kind: str) -> int | None:
+def class_code(answer: str | None, classes: tuple[str, ...], kind: str) -> int | None:
+    """Give an answer's code; None where there is no answer."""
     if answer is None:
         return None
     return classes.index(answer) if kind == "multiclass" else int(answer == classes[1])
 
 
-def _check_sides(codes: list[int | None], split: list[str], classes: tuple[str, ...]) -> None:
-    """Refuse a binary or multiclass task with a side on which a class is all but absent from training or gold."""
-    for side in ("train", "dev", "gold"):
+def check_sides(
+    codes: list[int | None],
+    split: list[str],
+    classes: tuple[str, ...],
+    *,
+    sides: tuple[str, ...] = ("train", "dev", "gold"),
+) -> None:
+    """Refuse a binary task with a side from which a class is all but absent.
+
+    Raises
+    ------
+    DataError
+        ``label.rare-class``.
+    """
+    for side in sides:
         counts = np.bincount(
             [code for code, on in zip(codes, split, strict=True) if on == side and code is not None],
             minlength=len(classes),
@@ -127,7 +148,7 @@ def _check_sides(codes: list[int | None], split: list[str], classes: tuple[str, 
             )
 
 
-def _shares(
+def class_shares(
     units: pa.Table,
     codes: list[int | None],
     labeled: np.ndarray,
@@ -135,6 +156,7 @@ def _shares(
     is_clustered: bool,
     level: float,
 ) -> tuple[Measure, ...]:
+    """Estimate the share of each class in the population from some units, a mask over the rows of `units`."""
     values = np.asarray([-1 if code is None else code for code in codes])[labeled]
     weight = 1 / units["inclusion_probability"].to_numpy()[labeled]
     cluster = np.asarray(units["cluster"].to_pylist(), dtype=str)[labeled] if is_clustered else None

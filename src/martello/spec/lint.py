@@ -26,6 +26,7 @@ _OF_A_DESIGN = {
     "per_stratum": None,
     "spread": None,
     "size": None,
+    "score": None,
     "clusters": None,
     "per_cluster": None,
 }
@@ -64,10 +65,8 @@ def _second_is_another_person(spec: Spec) -> Iterator[Fault]:
 def _only_this_version(spec: Spec) -> Iterator[Fault]:
     if spec.task.kind == "ranking":
         yield _not_yet(("task", "kind"), "ranking", '"binary" or "multiclass"', 'kind = "binary"')
-    if spec.output.source != "column":
-        yield _not_yet(
-            ("output", "from"), spec.output.source, '"column": the answer is in the source', 'from = "column"'
-        )
+    if spec.output.source == "outcomes":
+        yield _not_yet(("output", "from"), "outcomes", '"column" or "annotators"', 'from = "column"')
 
 
 def _not_yet(path: KeyPath, value: str, expected: str, fix: str) -> Fault:
@@ -83,6 +82,53 @@ def _answer_is_somewhere(spec: Spec) -> Iterator[Fault]:
             "output.column is missing: nothing says where the answer is",
             "the column of the source that holds the answer",
         )
+
+
+def _answers_are_declared(spec: Spec) -> Iterator[Fault]:
+    """Where people answer, the page must know what they may say; where a column does, it says so itself."""
+    output, people = spec.output, spec.output.source == "annotators"
+    if people and len(output.classes) < 2:
+        yield Fault(
+            "spec.no-classes",
+            ("output", "classes"),
+            "output.classes is missing: annotators need the answers they may give",
+            "two answers or more",
+            'classes = ["no", "yes"]',
+        )
+    if people and output.column is not None:
+        yield Fault(
+            "spec.column-and-annotators",
+            ("output", "column"),
+            f"output.column is {output.column}, but annotators give the answers",
+            "one of the two",
+            'take it out, or say from = "column"',
+        )
+    if not people and output.classes:
+        yield Fault(
+            "spec.classes-from-column",
+            ("output", "classes"),
+            "output.classes is given, but the answers are those that stand in the column",
+            'no output.classes, or from = "annotators"',
+        )
+    if people and output.classes and output.positive is not None and output.positive not in output.classes:
+        yield Fault(
+            "spec.positive-no-class",
+            ("output", "positive"),
+            f"output.positive is {output.positive}, which is none of output.classes",
+            "one of " + ", ".join(output.classes),
+        )
+
+
+def _shown_inputs_are_there(spec: Spec) -> Iterator[Fault]:
+    inputs = {field.name for field in spec.input}
+    for name in spec.label.show:
+        if name not in inputs:
+            yield Fault(
+                "spec.shows-no-input",
+                ("label", "show", name),
+                f"label.show names {name}, which is no input",
+                "one of " + ", ".join(sorted(inputs)),
+            )
 
 
 def _positive_fits_kind(spec: Spec) -> Iterator[Fault]:
@@ -207,6 +253,8 @@ _RULES: tuple[Rule, ...] = (
     _only_this_version,
     _second_is_another_person,
     _answer_is_somewhere,
+    _answers_are_declared,
+    _shown_inputs_are_there,
     _positive_fits_kind,
     _something_goes_in,
     _label_is_not_an_input,

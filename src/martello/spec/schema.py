@@ -62,7 +62,14 @@ class Task(_Part, frozen=True, kw_only=True):
 class Population(_Part, frozen=True, kw_only=True):
     """All units the product will meet, and the countable list that stands for them."""
 
-    source: Annotated[str, Meta(min_length=1, description="file or glob (CSV, Parquet), relative to martello.toml")]
+    source: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="file or glob (CSV, Parquet), relative to martello.toml; or warehouse:TABLE, a table of the "
+            "database that MARTELLO_WAREHOUSE names",
+        ),
+    ]
     unit: Annotated[
         tuple[Name, ...],
         Meta(description="columns that name a unit uniquely; empty: a unit is named by the content of its row"),
@@ -174,11 +181,11 @@ class SampleDesign(_Part, frozen=True, kw_only=True):
     """
 
     design: Annotated[
-        Literal["bernoulli", "simple", "stratified", "pps", "cluster", "two_stage"],
+        Literal["bernoulli", "simple", "stratified", "pps", "score_weighted", "cluster", "two_stage"],
         Meta(
             description="how units are drawn: each by its own lot (bernoulli), exactly n of all (simple) or of each "
-            "stratum (stratified), large ones more often (pps), whole groups (cluster), groups and then units in them "
-            "(two_stage)"
+            "stratum (stratified), large ones more often (pps), those an earlier score is unsure of more often "
+            "(score_weighted), whole groups (cluster), groups and then units in them (two_stage)"
         ),
     ] = "bernoulli"
     n: Annotated[int, Meta(ge=1, description="units drawn (bernoulli: expected); absent: all of them")] | None = None
@@ -196,6 +203,9 @@ class SampleDesign(_Part, frozen=True, kw_only=True):
         Meta(description="neyman: number column that varies about as the answer does, such as an earlier score"),
     ] = None
     size: Annotated[Name | None, Meta(description="pps: number column; twice the size is drawn twice as often")] = None
+    score: Annotated[
+        Name | None, Meta(description="score_weighted: column with an earlier score, a chance in [0, 1]")
+    ] = None
     clusters: Annotated[int, Meta(ge=1, description="cluster, two_stage: groups drawn")] | None = None
     per_cluster: Annotated[int, Meta(ge=1, description="two_stage: units drawn from each drawn group")] | None = None
     dev: Annotated[Share, Meta(description="share of the sample that chooses model and threshold")] = 0.2
@@ -216,6 +226,8 @@ class SampleDesign(_Part, frozen=True, kw_only=True):
                 return ("n",)
             case "pps":
                 return ("n", "size")
+            case "score_weighted":
+                return ("n", "score")
             case "cluster":
                 return ("clusters",)
             case "two_stage":

@@ -101,7 +101,7 @@ class GateWatch:
         rows = self._rows[min(self.certified, len(self._rows) - 1)]
         waiting = [row for row in rows if self.peak[row] < self.bar] or rows
         size = np.maximum(distance**2, 1e-8)
-        false = [row for row in self._refuters(rows) if distance[row] < 0] or [row for row in rows if distance[row] < 0]
+        false = self._looking_false(self._refuters(rows), distance) or self._looking_false(rows, distance)
         if false:
             lack = self.bar + math.log(len(rows)) - self.refuse
             row = min(false, key=lambda r: lack[r] / size[r])
@@ -110,6 +110,10 @@ class GateWatch:
             row = max(waiting, key=lambda r: lack[r] / size[r])
         return row, float(max(lack[row], 0.05))
 
+    def _looking_false(self, rows: list[int], distance: Floats) -> list[int]:
+        """The rows estimated below 0, but for those that hold for certain: their 0 may have been rounded below it."""
+        return [row for row in rows if distance[row] < 0 and self.refuse[row] > -math.inf]
+
     def needs(self, distance: Floats, sd: Floats) -> Floats:
         """Draws each row needs per unit of variance, shape (C,), for the sampler: 0 for rows that need no more."""
         need = np.zeros(len(distance))
@@ -117,7 +121,7 @@ class GateWatch:
             return need
         rows = self._rows[self.open_gate]
         mean2 = np.maximum(distance**2, 1e-4) * sd**2
-        if np.any(distance[rows] < 0):
+        if self._looking_false(rows, distance):
             row, lack = self.limiting_row(distance)
             need[row] = lack / mean2[row]
         else:
