@@ -266,19 +266,20 @@ class WorstSlice(_Value, frozen=True, kw_only=True):
     n: int
     loss: Measure  # mean log loss in it
     excess: Measure  # minus that of all other units
-    share_of_loss: float
+    share_of_loss: Measure  # of the log loss of all units
 
 
 class LabelCost(_Value, frozen=True, kw_only=True):
     """After how many labels the certification engine knew about these very gold units, in several draws.
 
-    It speaks of the units themselves, not of the population they stand for; `labels` is empty when it did not decide.
+    It speaks of the units themselves, not of the population they stand for; `labels` is empty when it did not decide,
+    or decided differently in more draws than its error allows.
     """
 
     verdict: Verdict
     n_gold: int
     n_draws: int
-    labels: tuple[int, ...]  # sorted
+    labels: tuple[int, ...]  # of the draws that came to the verdict, sorted
 
 
 class BoughtGold(_Value, frozen=True, kw_only=True):

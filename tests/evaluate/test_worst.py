@@ -39,7 +39,8 @@ def test_a_planted_slice_is_found_with_its_loss() -> None:
     assert isinstance(first.excess, Estimate)
     assert first.loss.value == pytest.approx(loss[rows].mean())
     assert first.excess.value == pytest.approx(loss[rows].mean() - loss[~rows].mean())
-    assert first.share_of_loss == pytest.approx(loss[rows].sum() / loss.sum())
+    assert isinstance(first.share_of_loss, Estimate)
+    assert first.share_of_loss.value == pytest.approx(loss[rows].sum() / loss.sum())
 
 
 def test_a_pair_is_given_when_it_is_worse_than_its_halves() -> None:

@@ -4,6 +4,7 @@ import adult_records as world
 import msgspec
 import pytest
 
+from martello.records import LabelCost
 from martello.ship.known import Known
 from martello.ship.sentence import headline, supporting
 from martello.spec.schema import Requirement
@@ -84,3 +85,19 @@ def test_what_happened_in_use_stands_below_with_both_intervals():
         first
         == "In the rehearsal, precision was 83 % (between 79 and 86), as promised: gold gave 84 % (between 82 and 86)."
     )
+
+
+def test_the_cost_in_labels_names_its_median_and_the_draws_it_ranges_over():
+    """The ends of twenty draws are no interval, and are not written like one."""
+    story = world.adult()
+    evaluation = story.records["evaluation"]
+    for n_agree, ending in ((20, "in 20 draws."), (19, "in 19 of 20 draws.")):
+        labels = tuple(range(300, 300 + 10 * n_agree, 10))
+        cost = LabelCost(verdict=evaluation.verdict, n_gold=8000, n_draws=20, labels=labels)
+        records = story.records | {"evaluation": msgspec.structs.replace(evaluation, label_cost=cost)}
+        said_of_cost = next(text for text in supporting(Known.of(story.spec, records)) if "one by one" in text)
+        median = round((labels[0] + labels[-1]) / 2)
+        assert said_of_cost == (
+            f"Asked one by one, a median of {median} of the 8,000 gold labels would have been enough to know it of "
+            f"these units: between 300 and {labels[-1]} {ending}"
+        )

@@ -376,3 +376,15 @@ def test_a_claim_of_ones_own_is_saved_with_the_process():
     positions, _ = process.next(40)
     process.observe(positions, truth[positions])
     assert Certification.from_json(process.to_json(), scores).e_values == process.e_values
+
+
+def test_a_slice_that_holds_for_certain_by_a_hair_is_not_what_labels_are_for():
+    """A slice fully labeled, exactly at the floor: its estimate is 0 but for rounding, and no label can change it."""
+    rng = np.random.default_rng(1)
+    yes = 1 / (1 + np.exp(-rng.normal(-1.2, 1.8, 2000)))
+    truth = (rng.random(2000) < yes).astype(int)
+    for seed in range(1, 6):
+        process = Certification(yes, precision=0.8, threshold=0.62, slices={"sex": ["F", "M"] * 1000}, seed=seed)
+        while process.verdict is Verdict.UNDECIDED and len(asked := process.next(10).position):
+            process.observe(asked, truth[asked])
+        assert process.verdict is not Verdict.UNDECIDED

@@ -25,8 +25,8 @@ __all__ = ["add_options", "run"]
 _SHOWN_SLICES = 40
 #: Options that need a file, and those that a plan takes; neither means anything to the project's word.
 _OF_A_FILE = (
-    *("score", "label", "positive", "classes", "threshold", "weight", "pi", "stratum", "cluster", "slice", "against"),
-    *("query", "gain", "empty", "at"),
+    *("score", "label", "positive", "classes", "threshold", "weight", "pi", "population", "stratum", "cluster"),
+    *("slice", "against", "query", "gain", "empty", "at"),
 )
 _OF_A_PLAN = ("expect", "prevalence")
 _OF_BOTH = ("require", "level")
@@ -44,6 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     file.add_argument("--threshold", metavar="T", type=float, help="scores at or above it say yes (default: 0.5)")
     file.add_argument("--weight", metavar="COL", help="design weight")
     file.add_argument("--pi", metavar="COL", help="inclusion probability, instead of --weight")
+    file.add_argument("--population", metavar="N", type=int, help="units that the weights must add up to")
     file.add_argument("--stratum", metavar="COL", help="stratum of the draw")
     file.add_argument("--cluster", metavar="COL", help="what was drawn together")
     file.add_argument("--slice", metavar="COL", nargs="+", action="extend", help="must hold in each value, too")
@@ -149,6 +150,7 @@ def _file(arguments: argparse.Namespace) -> int:
             ),
             floors=_floors(arguments.require),
             threshold=arguments.threshold,
+            population=arguments.population,
             level=_level(arguments),
             rules=RankingRules(**{name: value for name, value in rules.items() if value is not None}),
         )

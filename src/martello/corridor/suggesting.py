@@ -16,7 +16,7 @@ from martello.spec.schema import Field
 from martello.stats.active_sampling import TrainingMethod, TrainingSampler
 from martello.stats.training_draw import TrainingDraw
 from martello.train.learner import TrainingData, fit_model, load_model
-from martello.train.linear_view import fit_linear_view
+from martello.train.unlabeled import encode_unlabeled
 
 __all__ = ["Suggestions"]
 
@@ -89,5 +89,5 @@ class Suggestions:
 
     def _matrix(self) -> Any:
         if self._features is None:
-            self._features = fit_linear_view(self._fields, self._candidates)[1]
+            self._features = encode_unlabeled(self._fields, self._candidates)
         return self._features

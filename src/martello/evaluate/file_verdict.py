@@ -73,6 +73,7 @@ def judge_file(
     *,
     floors: Mapping[str, float],
     threshold: float | None = None,
+    population: int | None = None,
     level: float = 0.95,
     rules: RankingRules | None = None,
     seed: int = 0,
@@ -91,6 +92,8 @@ def judge_file(
         Required metrics with their floors, of everyone and of each value of each slice.
     threshold
         Scores at or above it say yes; 0.5 when None. Not for several classes or rankings.
+    population
+        Units that the design weights must add up to; not checked when None. Not for rankings.
     level
         Confidence: each floor is certified at a one-sided error of 1 - level.
     rules
@@ -105,6 +108,13 @@ def judge_file(
         not have.
     """
     if columns.query is not None:
+        if population is not None:
+            raise DataError(
+                "evaluate.options-disagree",
+                "the weights of a ranking's rows are those of their queries and add up to no population",
+                where="the command line",
+                expected="no --population beside --query",
+            )
         return _ranked(engine, source, columns, rules or RankingRules(), floors, threshold, level)
     is_binary = len(columns.score) == 1 or len(columns.classes) == 2
     if not is_binary and threshold is not None:
@@ -115,7 +125,7 @@ def judge_file(
             expected="no --threshold",
         )
     required = _known(floors, ("precision", "recall", "f1"), prefix="" if is_binary else "macro_")
-    file = read_scored_file(engine, source, columns)
+    file = read_scored_file(engine, source, columns, population=population)
     units, error = file.units, 1 - level
     used = (0.5 if threshold is None else threshold) if is_binary else None
     found = measure(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from martello.engines.base import Engine
 from martello.errors import DataError, nearest
+from martello.evaluate.population import check_population
 from martello.evaluate.reading import Names, numbers_of, probabilities_of, read_columns, texts_of
 from martello.evaluate.units import ScoredUnits
 from martello.stats.checks import check_design, check_numbers, check_probabilities, check_scores_by_class
@@ -85,15 +86,16 @@ class ScoredRows(msgspec.Struct, frozen=True, kw_only=True):
     n_unlabeled: int
 
 
-def read_scored_file(engine: Engine, source: str, columns: Columns) -> ScoredFile:
-    """Read units with their labels and scores.
+def read_scored_file(engine: Engine, source: str, columns: Columns, *, population: int | None = None) -> ScoredFile:
+    """Read units with their labels and scores; where the size of the population is known, check weights against it.
 
     Raises
     ------
     DataError
         Named by column and row: what `read_columns` refuses, ``evaluate.options-disagree``,
-        ``evaluate.label-not-binary``, ``evaluate.no-labels``, ``label.no-such-class``, ``stats.label-outside-classes``,
-        and faults of scores, weights, probabilities, strata and clusters (``stats.…``).
+        ``evaluate.label-not-binary``, ``evaluate.no-labels``, ``evaluate.weights-off-population``,
+        ``label.no-such-class``, ``stats.label-outside-classes``, and faults of scores, weights, probabilities, strata
+        and clusters (``stats.…``).
     """
     _check_counts(columns)
     table = read_columns(engine, source, columns.names())
@@ -103,6 +105,8 @@ def read_scored_file(engine: Engine, source: str, columns: Columns) -> ScoredFil
     labeled = truth >= 0
     if not labeled.any():
         raise _no_labels(columns.label, source)
+    if population is not None:
+        _check_population(table, columns, labeled, population)
     return ScoredFile(
         units=ScoredUnits(
             truth=truth[labeled], scores=_scores(table, columns.score)[labeled], **_design(table, columns, labeled)
@@ -236,15 +240,7 @@ def _scores(table: pa.Table, names: tuple[str, ...]) -> NDArray[np.float64]:
 
 def _design(table: pa.Table, columns: Columns, labeled: NDArray[np.bool_]) -> dict[str, Any]:
     """Give what units carry of their draw, checked over the whole file, of the labeled rows."""
-    n = table.num_rows
-    if columns.weight and columns.pi:
-        raise _disagree("--weight and --pi say the same thing in two ways", "one of them")
-    weight = np.ones(n)
-    if columns.weight:
-        weight = numbers_of(table, columns.weight)
-        check_design(n, weight)
-    elif columns.pi:
-        weight = 1 / probabilities_of(table, columns.pi)
+    weight = _weights(table, columns)
     cluster = texts_of(table, columns.cluster, if_missing="cluster")[0][labeled] if columns.cluster else None
     strata: SurveyDesign | None = None
     if columns.stratum:
@@ -257,6 +253,28 @@ def _design(table: pa.Table, columns: Columns, labeled: NDArray[np.bool_]) -> di
         "strata": strata,
         "slices": {name: _values(texts_of(table, name), labeled) for name in columns.slices},
     }
+
+
+def _weights(table: pa.Table, columns: Columns) -> NDArray[np.float64]:
+    if columns.weight and columns.pi:
+        raise _disagree("--weight and --pi say the same thing in two ways", "one of them")
+    if columns.pi:
+        return 1 / probabilities_of(table, columns.pi)
+    if not columns.weight:
+        return np.ones(table.num_rows)
+    weight = numbers_of(table, columns.weight)
+    check_design(table.num_rows, weight)
+    return weight
+
+
+def _check_population(table: pa.Table, columns: Columns, labeled: NDArray[np.bool_], population: int) -> None:
+    where = columns.weight or columns.pi
+    if where is None:
+        raise _disagree("--population is what design weights add up to, and there are none", "--weight or --pi")
+    if population < 1:
+        raise _disagree(f"the population has {population} units", "--population N, the number of units there are")
+    cluster = texts_of(table, columns.cluster, if_missing="cluster")[0] if columns.cluster else None
+    check_population(_weights(table, columns), labeled, cluster, population, where=where)
 
 
 def _values(column: Names, labeled: NDArray[np.bool_]) -> list[str | None]:

@@ -5,6 +5,7 @@ Report, cards and terminal open with it. It reads records and decides nothing: t
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 
 from martello.records import Claim, Evaluation, Experiment, Gate
@@ -172,10 +173,13 @@ def _label_cost(evaluation: Evaluation) -> list[str]:
     cost = evaluation.label_cost
     if cost is None or not cost.labels or cost.verdict is not evaluation.verdict:
         return []
-    few, many = count(cost.labels[0]), count(cost.labels[-1])
-    span = few if few == many else f"{few} to {many}"
-    of_all = count(cost.n_gold, "gold label")
-    return [f"Asked one by one, {span} of the {of_all} would have been enough to know it of these units"]
+    # Draws are no sample of anything one could be confident about: their ends are named as such, not as an interval.
+    median = count(round(statistics.median(cost.labels)))
+    draws = f"{len(cost.labels)} of {cost.n_draws}" if len(cost.labels) < cost.n_draws else str(cost.n_draws)
+    return [
+        f"Asked one by one, a median of {median} of the {count(cost.n_gold, 'gold label')} would have been enough to "
+        f"know it of these units: between {count(cost.labels[0])} and {count(cost.labels[-1])} in {draws} draws"
+    ]
 
 
 def _in_use(experiment: Experiment) -> str:
