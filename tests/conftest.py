@@ -11,13 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data() -> Path:
     """Real data that the repository carries."""
     return ROOT / "tests" / "data"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Callable[[str], Path]:
     """Give the path of a set that may not be carried; skip where it is not there."""
 

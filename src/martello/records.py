@@ -103,7 +103,7 @@ class Frame(Record, frozen=True, kw_only=True, tag="frame"):
     """The countable list that stands for the population."""
 
     source: str
-    fingerprint: str  # order-free hash of every unit key and its content
+    fingerprint: str  # engine and version, and the sum of that engine's hashes of every unit key and its content
     n_units: int
     n_groups: int | None  # None where no group is declared
     unit: tuple[str, ...]  # empty: units are named by the content of their row
@@ -122,7 +122,7 @@ class Sample(Record, frozen=True, kw_only=True, tag="sample"):
     """Units drawn with known inclusion probability, divided without leakage.
 
     `units` holds a row per drawn unit: `unit`, `inclusion_probability`, `stratum`, `split`, `cluster`, `time` (int64
-    microseconds, UTC, or null), the declared inputs, `label` and the slice columns. `aside` are drawn units that would
+    microseconds, UTC, or null), the declared inputs, `label` with its `author`, and the slice columns. `aside` are drawn units that would
     straddle a side; `reserve` are units outside the sample, kept for a rehearsal.
     """
 

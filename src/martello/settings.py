@@ -29,12 +29,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Threads for the engine (`MARTELLO_THREADS`; default: all).
     token
         Token the server asks of callers (`MARTELLO_TOKEN`; default: one is made and kept in `.martello/token`).
+    warehouse
+        URL of the database that sources ``warehouse:TABLE`` are read from (`MARTELLO_WAREHOUSE`; default: none).
     """
 
     who: str
     ledger: str | None = None
     threads: int | None = None
     token: str | None = None
+    warehouse: str | None = None
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -65,6 +68,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ledger=env.get("MARTELLO_LEDGER"),
         threads=int(threads) if threads else None,
         token=env.get("MARTELLO_TOKEN"),
+        warehouse=env.get("MARTELLO_WAREHOUSE") or None,
     )
 
 

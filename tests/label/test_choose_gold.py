@@ -5,8 +5,8 @@ import sqlite3
 import msgspec
 import numpy as np
 import pytest
-from label.room_world import GOLD, N, POSITION, SCORES, TRUTH, UNITS, Clock, act, gold_room, label, truth
 
+from label.room_world import GOLD, POSITION, SCORES, TRUTH, UNITS, Clock, N, act, gold_room, label, truth
 from martello.errors import DataError, IntegrityError
 from martello.label.answer_row import AnswerRow
 from martello.label.book import FILE_NAME, AnswerBook, entries_on_disk

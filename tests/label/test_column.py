@@ -21,6 +21,7 @@ def labels_of(
     positive: str | None = "yes",
     pi: list[float] | None = None,
     split: list[str] | None = None,
+    author: list[str | None] | None = None,
 ) -> tuple[Store, Labels]:
     store = Store(tmp_path)
     n = len(answers)
@@ -28,6 +29,7 @@ def labels_of(
         {
             "unit": [f"u{i:04d}" for i in range(n)],
             "label": pa.array(answers, pa.string()),
+            "author": pa.array(author or [None] * n, pa.string()),
             "inclusion_probability": pi or [1.0] * n,
             "split": split or [("train", "dev", "gold")[i // 6 % 3] for i in range(n)],
             "cluster": [f"u{i:04d}" for i in range(n)],
@@ -95,3 +97,15 @@ def test_the_nearest_answer_is_suggested(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         labels_of(tmp_path, ["Yes", "no"] * 30)
     assert caught.value.fix == "positive = 'Yes'"
+
+
+def test_an_answer_by_a_model_may_train_and_never_judge(tmp_path: Path) -> None:
+    answers, split = ["yes", "no"] * 60, ["train"] * 60 + ["dev"] * 30 + ["gold"] * 30
+    by_train = ["model:gpt"] * 60 + ["Ada"] * 60
+    _, labels = labels_of(tmp_path / "train", answers, split=split, author=by_train)
+    assert labels.n_labeled == 120
+    by_gold = ["Ada"] * 119 + ["model:gpt"]
+    with pytest.raises(DataError) as caught:
+        labels_of(tmp_path / "gold", answers, split=split, author=by_gold)
+    assert caught.value.code == "label.gold-by-model"
+    assert "model:gpt" in str(caught.value)

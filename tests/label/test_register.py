@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from label.room_world import Clock
 
+from label.room_world import Clock
 from martello.errors import DataError, IntegrityError
 from martello.label.register import Register
 

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
 
 import msgspec
+import numpy as np
 import pytest
-from label.room_world import POSITION, TRUTH, UNITS, Clock, act, gold_room, label, training_room, truth
 
+from label.room_world import GOLD, POSITION, TRUTH, UNITS, Clock, act, gold_room, label, training_room, truth
 from martello.errors import DataError, EnvironmentFault
 from martello.label.answer_row import AnswerRow
+from martello.label.choose_gold import MOST_WAITING
 from martello.label.contract import LabelingRoom
-from martello.label.room import Room, answers_digest, settled_answers
+from martello.label.room import Room, answers_digest, gold_certification, settled_answers
 
 
 def refused(do, kind=DataError):
@@ -134,9 +137,8 @@ def test_three_different_answers_are_for_the_owner(tmp_path):
         assert {(vote.annotator, vote.answer) for vote in page[0].votes} == {("ann", "a"), ("bob", "b"), ("cy", "c")}
         room.adjudicate(unit, "b", owner="boss")
         assert room.disagreements() == (0, [])
-        assert (settled_answers(tmp_path, "training")[unit].answer, settled_answers(tmp_path, "training")[unit].how) == (
-            "b", "owner",
-        )  # fmt: skip
+        found = settled_answers(tmp_path, "training")[unit]
+        assert (found.answer, found.how) == ("b", "owner")
 
 
 def test_a_lone_annotator_is_not_held_up_by_second_opinions(tmp_path):
@@ -182,6 +184,18 @@ def test_somebody_who_left_yesterday_is_not_waited_for(tmp_path):
         clock.now += 86_401
         room.next("ann", 1)
         assert room.meter().n_labels == 1
+
+
+def test_nobody_stands_idle_for_second_opinions_of_somebody_who_went_home(tmp_path):
+    clock = Clock()
+    with gold_room(tmp_path, clock, overlap=0.2, lease_seconds=600, gold=_open_gold()) as room:
+        meet(room, "ann", "bob")
+        held_up = label(room, "ann", 1000)
+        assert len(held_up) <= MOST_WAITING
+        clock.now += 601
+        label(room, "ann", 1)
+        assert len(label(room, "ann", 30)) == 30
+        assert room.meter().n_labels > len(held_up)
 
 
 def test_a_lease_that_ended_goes_to_another_and_the_late_answer_is_kept(tmp_path):
@@ -238,8 +252,6 @@ def test_twenty_people_at_once_get_every_unit_to_the_right_number_of_people(tmp_
 
 
 def _open_gold():
-    from label.room_world import GOLD
-
     return msgspec.structs.replace(GOLD, precision=0.75)
 
 
@@ -282,6 +294,50 @@ def test_faulty_rows_are_named_and_hold_the_good_ones_back_only_when_asked(tmp_p
         assert [fault.where.split(",")[0] for fault in taken.faults] == ["row 2", "row 3", "row 4", "row 5"]
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_people_do_a_reopened_room_stands_where_it_stood(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    clock = Clock()
+    checks = {unit: truth(unit) for unit in UNITS[::40]}
+    gold = msgspec.structs.replace(GOLD, precision=0.76)
+
+    def opened():
+        return gold_room(tmp_path, clock, overlap=0.3, checks=checks, check_share=0.1, gold=gold, lease_seconds=300)
+
+    def stands(room):
+        process = room._campaign.chooser.certification
+        said = {each.annotator: (each.n_answers, each.n_skipped, each.agreement) for each in room.progress()}
+        draws = [(draw.unit, draw.draw, draw.after) for draw in room._campaign.tally.draws]
+        return process.verdict, process.n_labeled, process.e_values, said, draws, sorted(room._campaign.for_owner)
+
+    room = opened()
+    for step in range(150):
+        who = f"a{rng.integers(3)}"
+        what = rng.random()
+        if what < 0.75:
+            for handed in room.next(who, int(rng.integers(1, 3))):
+                unit = handed.view.unit
+                kind = str(rng.choice(["label", "unsure", "skip"], p=[0.9, 0.05, 0.05]))
+                room.submit(who, act(handed, truth(unit) if rng.random() < 0.85 else other(unit), kind=kind))
+        elif what < 0.88:
+            room.undo(who)
+        elif what < 0.95 and room._campaign.tally.draws:
+            unit = rng.choice([draw.unit for draw in room._campaign.tally.draws])
+            room.adjudicate(str(unit), str(rng.choice(["yes", "no"])), owner="boss")
+        else:
+            clock.now += float(rng.integers(1, 400))
+        if step % 15 == 0:
+            before = stands(room)
+            process = gold_certification(tmp_path, gold, UNITS, "yes")
+            assert (process.verdict, process.n_labeled, process.e_values) == before[:3]
+            room.close()
+            room = opened()
+            assert stands(room) == before
+    room.close()
+    settled = settled_answers(tmp_path, "gold")
+    assert len(settled) > 20
+
+
 def test_the_digest_changes_exactly_with_the_settled_answers(tmp_path):
     with gold_room(tmp_path) as room:
         digests = [answers_digest(tmp_path, "gold")]
@@ -295,7 +351,7 @@ def test_the_digest_changes_exactly_with_the_settled_answers(tmp_path):
         digests.append(answers_digest(tmp_path, "gold"))
         room.undo("ann")  # the owner's word stands
         digests.append(answers_digest(tmp_path, "gold"))
-    same = [a == b for a, b in zip(digests, digests[1:], strict=False)]
+    same = [a == b for a, b in itertools.pairwise(digests)]
     assert same == [True, False, True, False, True]
 
 

@@ -28,7 +28,7 @@ def drawn(
     with DuckDBEngine(directory) as engine:
         source = open_source(engine, population, FIELDS, Output(column="y"), (), how)
         frame = count_frame(engine, source, population, "spec-1")
-        return draw_units(engine, source, frame, FIELDS, "y", (), design=how, n_reserve=n_reserve)
+        return draw_units(engine, source, frame, FIELDS, Output(column="y"), (), design=how, n_reserve=n_reserve)
 
 
 def table(n: int, **more: list[object]) -> pa.Table:

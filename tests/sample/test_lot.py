@@ -38,8 +38,9 @@ HOUSE = [f"h{house:03d}" for house in RNG.integers(0, 250, N)]
 OF_HOUSE = {house: ("south", "it's north", "east")[int(house[1:]) % 7 % 3] for house in HOUSE}
 KIND = [OF_HOUSE[house] for house in HOUSE]
 SIZE = RNG.exponential(10, N).round(3) + 0.001
+CHANCE = RNG.beta(1, 3, N)
 SCORE = (RNG.normal(size=N) * [{"south": 1, "it's north": 4, "east": 0.5}[kind] for kind in KIND]).round(6)
-TABLE = pa.table({"id": list(range(N)), "house": HOUSE, "kind": KIND, "size": SIZE, "score": SCORE})
+TABLE = pa.table({"id": list(range(N)), "house": HOUSE, "kind": KIND, "size": SIZE, "score": SCORE, "chance": CHANCE})
 KEYS = sorted(str(i) for i in range(N))  # in the order in which rows come back
 ROW = [int(key) for key in KEYS]
 
@@ -65,13 +66,13 @@ class Spread:
 class SQLite:
     """A second engine: the same SQL on SQLite, which has neither our code nor DuckDB's."""
 
-    def __init__(self, has_group: bool, has_strata: bool) -> None:
+    def __init__(self, has_group: bool, has_strata: bool, size: Any = SIZE) -> None:
         self.connection = sqlite3.connect(":memory:")
         self.connection.create_function("md5", 1, md5, deterministic=True)
         self.connection.create_aggregate("stddev_pop", 1, Spread)  # type: ignore[arg-type]
         self.connection.execute("CREATE TABLE units (_unit TEXT, _group TEXT, _stratum TEXT, _size REAL, _spread REAL)")
         rows = [
-            (str(i), HOUSE[i] if has_group else None, KIND[i] if has_strata else None, float(SIZE[i]), float(SCORE[i]))
+            (str(i), HOUSE[i] if has_group else None, KIND[i] if has_strata else None, float(size[i]), float(SCORE[i]))
             for i in reversed(range(N))
         ]
         self.connection.executemany("INSERT INTO units VALUES (?, ?, ?, ?, ?)", rows)
@@ -95,7 +96,7 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 def opened(name: str, directory: Path, design: SampleDesign, group: tuple[str, ...]) -> tuple[Engine, Source]:
     if name == "sqlite":
-        engine: Any = SQLite(bool(group), bool(design.by))
+        engine: Any = SQLite(bool(group), bool(design.by), CHANCE if design.score else SIZE)
         return engine, Source(
             typed="units", content="''", has_group=bool(group), has_time=False, has_strata=bool(design.by)
         )
@@ -171,6 +172,12 @@ def test_a_neyman_draw_shares_by_spread(engine_name: str, tmp_path: Path) -> Non
 def test_a_draw_by_size_is_that_of_the_statistics(engine_name: str, tmp_path: Path) -> None:
     found = drawn(engine_name, tmp_path, (), design="pps", size="size", n=150)
     same(found, expected(draw_pps(UNITS, SIZE[ROW], 150)))
+
+
+def test_a_draw_by_doubt_is_that_of_the_statistics(engine_name: str, tmp_path: Path) -> None:
+    found = drawn(engine_name, tmp_path, (), design="score_weighted", score="chance", n=150)
+    spread = np.sqrt(CHANCE * (1 - CHANCE))
+    same(found, expected(draw_pps(UNITS, (spread + spread.mean() / 2)[ROW], 150)))
 
 
 def test_a_cluster_draw_is_that_of_the_statistics(engine_name: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from martello.spec.lint import lint, notes
-from martello.spec.schema import Field, Output, Owners, Population, Requirement, SampleDesign, Spec, Task, Train
+from martello.spec.schema import Field, Label, Output, Owners, Population, Requirement, SampleDesign, Spec, Task, Train
 
 PARTS = {
     "task": Task(name="income", question="Rich?"),
@@ -36,7 +36,21 @@ INPUT = Field(name="other", type="text")
         ({"output": Output(column="income")}, "spec.no-positive"),
         ({"task": Task(name="i", question="?", kind="multiclass")}, "spec.positive-not-binary"),
         ({"task": Task(name="i", question="?", kind="ranking")}, "spec.not-in-this-version"),
-        ({"output": Output(source="annotators", positive="yes")}, "spec.not-in-this-version"),
+        ({"output": Output(source="annotators", positive="yes")}, "spec.no-classes"),
+        (
+            {"output": Output(source="annotators", positive="yes", classes=("no", "yes"), column="income")},
+            "spec.column-and-annotators",
+        ),
+        ({"output": Output(source="annotators", positive="ye", classes=("no", "yes"))}, "spec.positive-no-class"),
+        ({"output": Output(column="income", positive="yes", classes=("no", "yes"))}, "spec.classes-from-column"),
+        (
+            {
+                "task": Task(name="i", question="?", kind="multiclass"),
+                "output": Output(source="annotators", classes=("a", "b", "c")),
+            },
+            "spec.not-in-this-version",
+        ),
+        ({"label": Label(show={"nose": "image"})}, "spec.shows-no-input"),
         ({"output": Output(source="outcomes", positive="yes")}, "spec.not-in-this-version"),
         ({"output": Output(positive="yes")}, "spec.no-answer-column"),
         ({"input": ()}, "spec.no-input"),

@@ -212,14 +212,14 @@ def evaluation(slices=SLICES) -> Evaluation:
                 n=4047,
                 loss=est(0.459, 0.018, 4047),
                 excess=est(0.335, 0.021),
-                share_of_loss=0.753,
+                share_of_loss=est(0.753, 0.011),
             ),
             WorstSlice(
                 columns=(("sex", HOSTILE), ("age", "48 to 90")),
                 n=61,
                 loss=est(0.612, 0.14, 61),
                 excess=est(0.301, 0.15),
-                share_of_loss=0.021,
+                share_of_loss=est(0.021, 0.005),
             ),
         ),
     )

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import webbrowser
-
-import msgspec
 
 from martello.cli import word
 from martello.cli.progress import Progress
 from martello.cli.terminal import paragraph, print_json, say
+from martello.cli.web import add_listening
 
 __all__ = ["add_options", "run"]
 
@@ -28,9 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what the page takes, and the actions on files and people."""
     word.add_options(parser)
     parser.add_argument("--for", dest="purpose", choices=["training", "gold"], help="campaign (default: the one due)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8378, help="port; 0 takes a free one (default: 8378)")
-    parser.add_argument("--no-open", action="store_true", help="do not open a browser")
+    add_listening(parser)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
     for name, summary in _ACTIONS.items():
         added = actions.add_parser(name, help=summary, description=summary)
@@ -114,32 +108,13 @@ def _revoke(arguments: argparse.Namespace) -> int:
 
 
 def _open_page(arguments: argparse.Namespace) -> int:
-    from martello.corridor.labeling import image_directory, open_labeling, open_register
+    from martello.cli.web import serve_project
+    from martello.corridor.labeling import open_labeling
     from martello.corridor.project import open_project
-    from martello.web.app import create_app
-    from martello.web.server import run as serve_pages
 
     with open_project(arguments.project) as project:
         with Progress(is_wanted=not arguments.json) as progress:
             room = open_labeling(project, purpose=arguments.purpose, listener=progress)
         with room:
-            register = open_register(project)
-            token = register.invite("owner", role="owner")
-
-            def ready(url: str) -> None:
-                _tell(arguments, f"{url}/enter/{token}?next=/label", room.purpose)
-
-            app = create_app(project=project, room=room, register=register, images=image_directory(project))
-            serve_pages(app, host=arguments.host, port=arguments.port, ready=ready)
+            serve_project(project, room, arguments, page="/label")
     return 0
-
-
-def _tell(arguments: argparse.Namespace, link: str, purpose: str) -> None:
-    if arguments.json:
-        print(msgspec.json.encode({"url": link, "purpose": purpose}).decode(), flush=True)
-        return
-    what = "Answers to learn from" if purpose == "training" else "Answers that prove the requirement"
-    lines = (f"{what}. Your own link:", f"  {link}", "Others: martello label invite NAME", "Stop:   Ctrl-C")
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
-    if not arguments.no_open and sys.stderr.isatty() and os.environ.get("DISPLAY", os.name != "posix"):
-        webbrowser.open(link)

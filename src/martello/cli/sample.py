@@ -28,7 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what the word takes and what a draw from a file takes."""
     word.add_options(parser)
     parser.add_argument(
-        "table", nargs="?", metavar="TABLE", help="draw from this CSV or Parquet file, without a project"
+        "table",
+        nargs="?",
+        metavar="TABLE",
+        help="draw from this CSV or Parquet file, or warehouse:TABLE, without a project",
     )
     alone = parser.add_argument_group("with TABLE")
     alone.add_argument("--out", metavar="FILE", help="where the drawn rows go: .parquet or .csv")
@@ -36,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     alone.add_argument("--n", type=int, help="units to draw")
     alone.add_argument(
         "--design",
-        choices=["bernoulli", "simple", "stratified", "pps", "cluster", "two_stage"],
+        choices=["bernoulli", "simple", "stratified", "pps", "score_weighted", "cluster", "two_stage"],
         help="how to draw; left out, what the other options say: simple if none",
     )
     alone.add_argument("--by", action="append", default=[], metavar="COLUMN", help="stratified: strata (repeatable)")
@@ -44,6 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     alone.add_argument("--per-stratum", type=int, metavar="N", help="equal allocation: units from each stratum")
     alone.add_argument("--spread", metavar="COLUMN", help="neyman: number column that varies as the answer does")
     alone.add_argument("--size", metavar="COLUMN", help="pps: draw in proportion to this number")
+    alone.add_argument("--score", metavar="COLUMN", help="score_weighted: draw more where this chance is unsure")
     alone.add_argument("--cluster", action="append", default=[], metavar="COLUMN", help="groups, drawn whole")
     alone.add_argument("--clusters", type=int, metavar="N", help="groups to draw, in place of --n")
     alone.add_argument("--per-cluster", type=int, metavar="N", help="two stages: units from each drawn group")
@@ -74,6 +78,7 @@ def _refuse_options_of_a_file(arguments: argparse.Namespace) -> None:
             "per_stratum",
             "spread",
             "size",
+            "score",
             "cluster",
             "clusters",
             "per_cluster",
@@ -93,20 +98,20 @@ def _refuse_options_of_a_file(arguments: argparse.Namespace) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> int:
-    from martello.engines.duckdb import DuckDBEngine
+    from martello.engines import open_engine
     from martello.sample.file import draw_from_file, estimate_column
     from martello.settings import read_settings
     from martello.spec.schema import Population
     from martello.store.blobs import write_atomically
 
-    table, out, design = _source(arguments.table), _target(arguments), _design(arguments)
+    source, out, design = _source(arguments.table), _target(arguments), _design(arguments)
     population = Population(
-        source=str(table.absolute()),
+        source=source,
         unit=tuple(arguments.unit),
         group=tuple(arguments.cluster),
         where=arguments.where,
     )
-    with DuckDBEngine(Path.cwd(), threads=read_settings().threads) as engine:
+    with open_engine(source, Path.cwd(), read_settings()) as engine:
         draw = draw_from_file(engine, population, design)
     estimate = estimate_column(draw, arguments.estimate, level=arguments.level) if arguments.estimate else None
     write_atomically(out, _encoded(draw.rows, out))
@@ -114,16 +119,20 @@ def _draw(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _source(name: str) -> Path:
+def _source(name: str) -> str:
+    from martello.engines.base import WAREHOUSE
+
     path = Path(name)
+    if name.startswith(WAREHOUSE):
+        return name
     if not path.exists() and not any(sign in name for sign in "*?["):
         raise DataError(
             "data.not-found",
             f"there is no file {name}",
             where=str(path.absolute()),
-            expected="a CSV or Parquet file, or a quoted glob",
+            expected="a CSV or Parquet file, a quoted glob, or warehouse:TABLE",
         )
-    return path
+    return str(path.absolute())
 
 
 def _target(arguments: argparse.Namespace) -> Path:
@@ -168,6 +177,7 @@ def _design(arguments: argparse.Namespace) -> SampleDesign:
         "per_stratum": arguments.per_stratum,
         "spread": arguments.spread,
         "size": arguments.size,
+        "score": arguments.score,
         "clusters": arguments.clusters,
         "per_cluster": arguments.per_cluster,
         "seed": arguments.seed,
@@ -194,6 +204,7 @@ def _implied(arguments: argparse.Namespace) -> str:
     implied = (
         ("stratified", arguments.by),
         ("pps", arguments.size),
+        ("score_weighted", arguments.score),
         ("two_stage", arguments.per_cluster),
         ("cluster", arguments.clusters),
     )

@@ -21,11 +21,13 @@ from martello.corridor.project import Project
 from martello.corridor.stages import Listener
 from martello.corridor.suggesting import Suggestions
 from martello.errors import DataError
+from martello.evaluate.bought import read_bought
 from martello.features.compute import typed_table
 from martello.features.values import Reader
 from martello.label.choose_gold import GoldPlan
 from martello.label.choose_training import TrainingPlan
 from martello.label.contract import Purpose, ShownField, UnitView
+from martello.label.reading import Reading
 from martello.label.register import Register
 from martello.label.room import Room, RoomPlan, gold_certification, open_room, settled_answers
 from martello.records import Model, Sample, the
@@ -178,6 +180,21 @@ def _gold_plan(spec: Spec, question: GoldQuestion, model: str) -> GoldPlan:
         sampler=spec.label.sampler,
         budget=spec.requirement.label_budget,
         model=model,
+        reading=_reading(spec, question),
+    )
+
+
+def _reading(spec: Spec, question: GoldQuestion) -> Reading:
+    """Let people read what they agreed to, of whom the verdict speaks, with ends that agree with it."""
+    terms, error = question.terms, question.error
+    assert terms is not None
+    assert error is not None
+    agreed = {"precision": spec.requirement.precision, "recall": spec.requirement.recall}
+    floors = {name: agreed[name.split(" | ", 1)[0]] for name in terms.floors}
+    return Reading(
+        agreed={name: floor for name, floor in floors.items() if floor is not None},
+        level=spec.requirement.level,
+        interval=lambda process: read_bought(process, terms, level=1 - 2 * error),
     )
 
 

@@ -90,11 +90,11 @@ class Stage(NamedTuple):
 
 
 def _sample(context: StageContext, records: Records) -> Sequence[AnyRecord]:
-    from martello.engines.duckdb import DuckDBEngine
+    from martello.engines import open_engine
     from martello.sample import draw_sample
 
     spec = context.spec
-    with DuckDBEngine(context.directory, threads=context.settings.threads) as engine:
+    with open_engine(spec.population.source, context.directory, context.settings) as engine:
         return draw_sample(
             context.store,
             engine,
@@ -245,7 +245,7 @@ STAGES: tuple[Stage, ...] = (
         reads=lambda spec: (
             spec.population,
             spec.input,
-            spec.output.column,
+            (spec.output.column, spec.output.author),
             spec.requirement.slices,
             spec.sample,
             spec.serve.rehearsal,

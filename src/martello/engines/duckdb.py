@@ -7,18 +7,71 @@ from pathlib import Path
 from types import TracebackType
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
+from martello.engines.dialect import Dialect, Kind, literal
 from martello.errors import DataError, EngineError
 
-__all__ = ["DuckDBEngine"]
+__all__ = ["DuckDBDialect", "DuckDBEngine"]
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("VARCHAR", "ENUM"), "text"),
+    **{f"{sign}{size}INT": "integer" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")},
+    **dict.fromkeys(("INTEGER", "UINTEGER"), "integer"),
+    **dict.fromkeys(("FLOAT", "DOUBLE"), "float"),
+    **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "moment"),
+    "DECIMAL": "decimal",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP WITH TIME ZONE": "zoned",
+}
+# Above this many keys (a gigabyte of hashes) DuckDB counts by itself, on disk if it must.
+_MOST_IN_MEMORY = 2**27
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+class DuckDBDialect(Dialect):
+    """The SQL of DuckDB."""
+
+    def kind(self, stored: str) -> Kind:
+        """Give the family of a type name."""
+        return _KINDS.get(stored.upper().split("(")[0].strip(), "other")
+
+    def matches(self, text: str, pattern: str) -> str:
+        """Write whether the whole of a text has a form."""
+        return f"regexp_full_match({text}, {literal(pattern)})"
+
+    def text(self, value: str, kind: Kind) -> str:
+        """Write a value as text."""
+        return f"CAST({f'CAST({value} AS DOUBLE)' if kind == 'float' else value} AS VARCHAR)"
+
+    def is_nan(self, value: str) -> str:
+        """Write whether a float is not a number: "= NaN" is decided by Parquet statistics, which leave NaN out."""
+        return f"isnan({value})"
+
+    def double(self, text: str) -> str:
+        """Write a number; DuckDB reads what is too large as infinite."""
+        number = f"TRY_CAST({text} AS DOUBLE)"
+        return f"(CASE WHEN isfinite({number}) THEN {number} END)"
+
+    def long(self, value: str) -> str:
+        """Write a 64-bit integer."""
+        return f"TRY_CAST({value} AS BIGINT)"
+
+    def stamp(self, value: str, kind: Kind) -> str:
+        """Write a timestamp in UTC."""
+        moment = {"text": f"TRY_CAST({value} AS TIMESTAMPTZ)", "zoned": value}.get(kind, f"CAST({value} AS TIMESTAMP)")
+        return f"make_timestamp(epoch_us({moment}))"
+
+    def micros(self, stamp: str) -> str:
+        """Write the microseconds since 1970."""
+        return f"epoch_us({stamp})"
+
+    def fingerprint(self, columns: tuple[str, ...]) -> str:
+        """Write the sum of DuckDB's own hashes."""
+        return f"CAST(sum(hash({', '.join(columns)})) AS VARCHAR)"
 
 
 class DuckDBEngine:
@@ -33,8 +86,12 @@ class DuckDBEngine:
 
     Notes
     -----
-    CSV is read as text and cast by the declared types, so that what a type means does not depend on a sniffer.
+    CSV is read as text and cast by the declared types, so that what a type means does not depend on a sniffer. A time
+    without a zone is in UTC, wherever the machine stands.
     """
+
+    name = f"duckdb-{duckdb.__version__}"
+    dialect = DuckDBDialect()
 
     def __init__(self, directory: Path, *, threads: int | None = None) -> None:
         self._directory = directory
@@ -43,6 +100,7 @@ class DuckDBEngine:
         if threads is not None:
             config["threads"] = threads
         self._connection = duckdb.connect(config=config)
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
 
     def __enter__(self) -> DuckDBEngine:
         return self
@@ -80,7 +138,7 @@ class DuckDBEngine:
             ``data.not-found``, ``data.empty``, ``data.unknown-format``, ``data.not-utf8`` or ``data.unreadable``.
         """
         files = self._files(source)
-        listed = "[" + ", ".join(_literal(file) for file in files) + "]"
+        listed = "[" + ", ".join(literal(file) for file in files) + "]"
         names = [file.lower() for file in files]
         for file in files:
             if Path(file).stat().st_size == 0:
@@ -104,6 +162,14 @@ class DuckDBEngine:
         """Give the columns of a relation with DuckDB's type names, in order."""
         described = self.arrow(f"DESCRIBE SELECT * FROM {relation}")
         return {str(row["column_name"]): str(row["column_type"]) for row in described.to_pylist()}
+
+    def all_differ(self, relation: str, column: str, n: int) -> bool:
+        """Say whether n texts are known to differ: sorting their hashes is several times cheaper than counting them."""
+        if n > _MOST_IN_MEMORY:
+            counted = self.arrow(f"SELECT count(DISTINCT hash({column})) AS n FROM {relation} AS keys")
+            return bool(counted["n"][0].as_py() == n)
+        hashes = np.sort(self.arrow(f"SELECT hash({column}) AS h FROM {relation} AS keys")["h"].to_numpy())
+        return not (hashes[1:] == hashes[:-1]).any()
 
     def arrow(self, sql: str) -> pa.Table:
         """Run one query and give its whole result.

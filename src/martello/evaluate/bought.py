@@ -24,7 +24,7 @@ from martello.stats.intervals import mean_estimate
 from martello.stats.label_sampler import Sampler
 from martello.stats.pool_margin import PoolFloor, independent_units, pool_floor, population_ends
 
-__all__ = ["DevTruth", "GoldPool", "Terms", "begin", "buy_labels", "judge_bought", "terms_of"]
+__all__ = ["DevTruth", "GoldPool", "Terms", "begin", "buy_labels", "judge_bought", "read_bought", "terms_of"]
 
 #: Part of the error that may be spent on the step from the pool to its population; the rest is the engine's.
 _STEP = 0.5
@@ -274,8 +274,8 @@ def judge_bought(
 
 def _claims(process: Certification, terms: Terms, requirement: Requirement, error: float) -> tuple[Claim, ...]:
     agreed = {"precision": requirement.precision, "recall": requirement.recall}
-    shown = _estimates(process, terms, requirement.level)
-    judged = _estimates(process, terms, 1 - 2 * error)
+    shown = read_bought(process, terms, level=requirement.level)
+    judged = read_bought(process, terms, level=1 - 2 * error)
     below = _below(process)
     claims = []
     for name in [*terms.floors, *terms.unreachable]:
@@ -302,8 +302,11 @@ def _claims(process: Certification, terms: Terms, requirement: Requirement, erro
     return tuple(claims)
 
 
-def _estimates(process: Certification, terms: Terms, level: float) -> dict[str, Measure]:
-    """Give every claim's interval, of whom the verdict is about: the pool's, widened to its population where asked."""
+def read_bought(process: Certification, terms: Terms, *, level: float) -> dict[str, Measure]:
+    """Give every claim's two-sided interval of whom the verdict is about: the pool's, widened where it stands for more.
+
+    At 1 minus twice the error of a look, an end and the verdict agree.
+    """
     if not terms.n_about:
         return dict(process.interval_at(0, level=level))
     error = 1 - level

@@ -43,8 +43,8 @@ def label_from_column(
     Raises
     ------
     DataError
-        ``label.no-labels``, ``label.one-class``, ``label.no-such-class``, ``label.rare-class`` or
-        ``label.too-many-classes``.
+        ``label.no-labels``, ``label.one-class``, ``label.no-such-class``, ``label.rare-class``,
+        ``label.too-many-classes`` or ``label.gold-by-model``.
     """
     units = store.get_table(sample.units)
     answers = [
@@ -54,6 +54,7 @@ def label_from_column(
     classes = class_names(sorted({answer for answer in answers if answer is not None}), output, kind)
     codes = [class_code(answer, classes, kind) for answer in answers]
     split: list[Any] = units["split"].to_pylist()
+    _check_authors(units["author"].to_pylist(), split, codes, output)
     drawn = np.asarray([side != "reserve" for side in split], dtype=bool)
     labeled = drawn & np.asarray([code is not None for code in codes])
     check_sides(codes, split, classes)
@@ -67,6 +68,23 @@ def label_from_column(
         n_missing=int((drawn & ~labeled).sum()),
         table=store.put_table(pa.table({"unit": units["unit"], "code": pa.array(codes, pa.int32())})),
     )
+
+
+def _check_authors(author: list[str | None], split: list[str], codes: list[int | None], output: Output) -> None:
+    """Refuse answers by a model where models are judged."""
+    by_model = [a is not None and (a == "model" or a.startswith("model:")) for a in author]
+    found = [
+        a for a, is_model, on, code in zip(author, by_model, split, codes, strict=True)
+        if is_model and on == "gold" and code is not None
+    ]  # fmt: skip
+    if found:
+        raise DataError(
+            "label.gold-by-model",
+            f"{len(found)} gold units were answered by a model",
+            where=f"column {output.author!r}, for example {found[0]!r}",
+            expected="people's answers on gold: a model that is judged by a model is judged by nobody",
+            fix="have people answer these units, or cut them out with population.where; a model's answers may train",
+        )
 
 
 def class_names(found: Sequence[str], output: Output, kind: str) -> tuple[str, ...]:

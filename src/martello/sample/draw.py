@@ -12,7 +12,7 @@ from martello.engines.base import Engine, quote
 from martello.records import Frame
 from martello.sample.lot import cast_lots
 from martello.sample.source import Source
-from martello.spec.schema import Field, SampleDesign
+from martello.spec.schema import Field, Output, SampleDesign
 
 __all__ = ["Draw", "draw_units"]
 
@@ -20,8 +20,8 @@ __all__ = ["Draw", "draw_units"]
 class Draw(msgspec.Struct, frozen=True, kw_only=True):
     """The drawn units and, if asked for, some of those that were not drawn.
 
-    Both tables hold `unit`, `group`, `time`, `stratum`, `content`, `inclusion_probability`, `label` and `input.*`,
-    `slice.*` columns; the units in order of `unit`, the reserve in an order of chance.
+    Both tables hold `unit`, `group`, `time`, `stratum`, `content`, `inclusion_probability`, `label`, `author` and
+    `input.*`, `slice.*` columns; the units in order of `unit`, the reserve in an order of chance.
     """
 
     units: pa.Table
@@ -34,7 +34,7 @@ def draw_units(
     source: Source,
     frame: Frame,
     fields: tuple[Field, ...],
-    label: str | None,
+    output: Output,
     slices: tuple[str, ...],
     *,
     design: SampleDesign,
@@ -48,7 +48,7 @@ def draw_units(
         Faults of the design, see `cast_lots`.
     """
     lot = cast_lots(engine, source, frame, design)
-    columns = _columns(source, fields, label, slices)
+    columns = _columns(source, fields, output, slices)
     units = engine.arrow(f"SELECT {columns} FROM {lot.drawn} AS drawn ORDER BY unit")
     reserve = units.slice(0, 0)
     if n_reserve:
@@ -57,8 +57,10 @@ def draw_units(
     return Draw(units=units, reserve=reserve, design=lot.design)
 
 
-def _columns(source: Source, fields: tuple[Field, ...], label: str | None, slices: tuple[str, ...]) -> str:
-    answer = f"CAST({quote(label)} AS VARCHAR)" if label else "CAST(NULL AS VARCHAR)"
+def _columns(source: Source, fields: tuple[Field, ...], output: Output, slices: tuple[str, ...]) -> str:
+    def text(name: str | None) -> str:
+        return source.texts[name] if name else "CAST(NULL AS VARCHAR)"
+
     return ", ".join(
         [
             "_unit AS unit",
@@ -67,8 +69,9 @@ def _columns(source: Source, fields: tuple[Field, ...], label: str | None, slice
             "_stratum AS stratum",
             f"{source.content} AS content",
             "_pi * _pi_within AS inclusion_probability",
-            f"{answer} AS label",
+            f"{text(output.column)} AS label",
+            f"{text(output.author)} AS author",
             *(f"{quote(field.name)} AS {quote(field.column)}" for field in fields),
-            *(f"CAST({quote(name)} AS VARCHAR) AS {quote('slice.' + name)}" for name in slices),
+            *(f"{source.texts[name]} AS {quote('slice.' + name)}" for name in slices),
         ]
     )

@@ -81,7 +81,11 @@ def draw_from_file(engine: Engine, population: Population, design: SampleDesign)
     added = _added(list(columns), design)
     frame = count_frame(engine, source, population, "")
     lot = cast_lots(engine, source, frame, design)
-    kept = ", ".join((*map(quote, columns), *added, "_group", "_stratum", "_pi", "_pi_within"))
+    stored = (
+        f"{engine.dialect.shown(quote(name), engine.dialect.kind(type_))} AS {quote(name)}"
+        for name, type_ in columns.items()
+    )
+    kept = ", ".join((*stored, *added, "_group", "_stratum", "_pi", "_pi_within"))
     table = engine.arrow(f"SELECT {kept} FROM {lot.drawn} AS drawn ORDER BY _unit")
     groups = _texts(table, "_group") if source.has_group else None
     first, within = table["_pi"].to_numpy(), table["_pi_within"].to_numpy()

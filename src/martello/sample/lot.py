@@ -1,9 +1,8 @@
 """The draw as SQL: who is in is decided by md5(seed | draw | key), so every engine draws the same rows.
 
-Every design but one is a threshold on that hash or a rank by it, within a stratum or within all. Where groups are
-declared the key is that of the group, and a group is drawn whole. Draws with probability proportional to size fetch
-keys and sizes and are made by `martello.stats.pps` from the same hashes. The SQL keeps to what engines share: md5 of a
-text, comparison of texts, window functions.
+A design is a threshold on that hash or a rank by it, within a stratum or within all. Where groups are declared the key
+is that of the group, and a group is drawn whole. Draws with uneven probability are decided in `sized`. The SQL keeps to
+what engines share: md5 of a text, comparison of texts, window functions.
 """
 
 from __future__ import annotations
@@ -11,16 +10,14 @@ from __future__ import annotations
 import math
 
 import msgspec
-import numpy as np
 
 from martello.engines.base import Engine
-from martello.errors import DataError
+from martello.engines.dialect import literal
 from martello.records import Frame
 from martello.sample.quota import Quota, frame_size, lots_to_draw, plan_quotas
+from martello.sample.sized import pick_by_size
 from martello.sample.source import Source
 from martello.spec.schema import SampleDesign
-from martello.stats.design import hash_order
-from martello.stats.pps import draw_pps
 
 __all__ = ["Lot", "cast_lots", "hash_threshold"]
 
@@ -70,9 +67,9 @@ def cast_lots(engine: Engine, source: Source, frame: Frame, design: SampleDesign
     Raises
     ------
     DataError
-        ``sample.too-many``, ``sample.size-not-positive``, and those of `plan_quotas`.
+        ``sample.too-many``, and those of `plan_quotas` and `pick_by_size`.
     """
-    if design.design == "pps":
+    if design.design in ("pps", "score_weighted"):
         return _by_size(engine, source, frame, design)
     if design.design == "bernoulli":
         return _by_threshold(source, frame, design)
@@ -86,10 +83,6 @@ def _position(seed: int, purpose: str, key: str) -> str:
 def _number(value: float) -> str:
     """Write a float so that every engine reads exactly it, and no decimal of its own."""
     return f"CAST('{value!r}' AS DOUBLE PRECISION)"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _by_threshold(source: Source, frame: Frame, design: SampleDesign) -> Lot:
@@ -154,7 +147,7 @@ def _cut(placed: str, quotas: tuple[Quota, ...]) -> str:
             f"WHERE _position < '{_bound(only)}')"
         )
     rows = ", ".join(
-        f"({_text(str(each.stratum))}, {each.n}, {_number(each.n / each.of)}, '{_bound(each)}')" for each in quotas
+        f"({literal(str(each.stratum))}, {each.n}, {_number(each.n / each.of)}, '{_bound(each)}')" for each in quotas
     )
     return (
         f"(WITH quota(_of, _n, _pi, _bound) AS (VALUES {rows}) "
@@ -190,53 +183,28 @@ def _within(drawn: str, key: str, seed: int, per_cluster: int) -> str:
 def _rest(source: Source, drawn: str) -> str:
     return (
         f"(SELECT *, {_number(1.0)} AS _pi, {_number(1.0)} AS _pi_within FROM {source.typed} AS typed "
-        f"WHERE {source.key} NOT IN (SELECT {source.key} FROM {drawn} AS drawn))"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {drawn} AS drawn WHERE drawn.{source.key} = typed.{source.key}))"
     )
 
 
 def _by_size(engine: Engine, source: Source, frame: Frame, design: SampleDesign) -> Lot:
-    n = lots_to_draw(design, source, frame)
-    key = source.key
-    # A size missing in one unit is missing in its group; sum would pass over it.
-    lots = engine.arrow(
-        f"""SELECT {key} AS key, CASE WHEN count(_size) = count(*) THEN sum(_size) END AS size, min(_size) AS least
-        FROM {source.typed} AS typed GROUP BY {key} ORDER BY {key}"""
-    ).to_pydict()
-    _check_sizes(lots["size"], lots["least"], design)
-    picked = draw_pps(hash_order(lots["key"], f"{design.seed}|draw"), lots["size"], n)
-    rows = ", ".join(
-        f"({_text(lots['key'][place])}, {_number(float(pi))})"
-        for place, pi in zip(picked.positions.tolist(), picked.pi, strict=True)
-    )
+    n, of, key = lots_to_draw(design, source, frame), frame_size(source, frame), source.key
+    picked = pick_by_size(engine, source, design, n)
+    rows = ", ".join(f"({literal(name)}, {_number(pi)})" for name, pi in picked.items())
     drawn = (
         f"(WITH picked(_picked, _pi) AS (VALUES {rows}) SELECT typed.*, picked._pi, {_number(1.0)} AS _pi_within "
         f"FROM {source.typed} AS typed JOIN picked ON typed.{key} = picked._picked)"
     )
-    n_certain = int(np.sum(picked.pi >= 1))
+    n_certain = sum(pi >= 1 for pi in picked.values())
     certain = f", {n_certain} of them with certainty" if n_certain else ""
+    measure = design.size if design.design == "pps" else f"the doubt of {design.score}"
     return Lot(
         drawn=drawn,
         rest=_rest(source, drawn),
         rest_order=_position(design.seed, "reserve", key),
-        quotas=(Quota(stratum=None, n=n, of=frame_size(source, frame)),),
-        design=f"{n} of {frame_size(source, frame)} {_of_what(source)} with probability proportional to "
-        f"{design.size}{certain}",
+        quotas=(Quota(stratum=None, n=n, of=of),),
+        design=f"{n} of {of} {_of_what(source)} with probability proportional to {measure}{certain}",
     )
-
-
-def _check_sizes(sizes: list[float | None], least: list[float | None], design: SampleDesign) -> None:
-    bad = sum(
-        size is None or low is None or not (math.isfinite(size) and low > 0)
-        for size, low in zip(sizes, least, strict=True)
-    )
-    if bad:
-        raise DataError(
-            "sample.size-not-positive",
-            f"{bad} of {len(sizes)} have no size above 0, so they could never be drawn",
-            where=f"[sample] size, column {design.size!r}",
-            expected="a finite number above 0 in every row",
-            fix="give them a small size, or take them out of the population with population.where",
-        )
 
 
 def _of_what(source: Source) -> str:

@@ -84,9 +84,11 @@ def plan_quotas(engine: Engine, source: Source, frame: Frame, design: SampleDesi
 
 def _count_strata(source: Source) -> str:
     if not source.has_group:
-        lots = f"(SELECT _stratum, _spread FROM {source.typed})"
+        lots = f"(SELECT _stratum, _spread FROM {source.typed} AS typed)"
     else:  # a group counts with the sum of its units
-        lots = f"(SELECT min(_stratum) AS _stratum, sum(_spread) AS _spread FROM {source.typed} GROUP BY _group)"
+        lots = (
+            f"(SELECT min(_stratum) AS _stratum, sum(_spread) AS _spread FROM {source.typed} AS typed GROUP BY _group)"
+        )
     return (
         f"SELECT _stratum AS stratum, count(*) AS n, stddev_pop(_spread) AS spread FROM {lots} AS lots "
         "GROUP BY _stratum"
@@ -96,7 +98,7 @@ def _count_strata(source: Source) -> str:
 def _check_groups(engine: Engine, source: Source) -> None:
     rows = engine.arrow(
         f"""SELECT min(_group) AS example, count(*) AS n FROM
-        (SELECT _group FROM {source.typed} GROUP BY _group HAVING count(DISTINCT _stratum) > 1) AS torn"""
+        (SELECT _group FROM {source.typed} AS typed GROUP BY _group HAVING count(DISTINCT _stratum) > 1) AS torn"""
     ).to_pylist()
     if rows[0]["n"]:
         raise DataError(

@@ -7,19 +7,27 @@ fault that names the column, how many rows and an example; it is never silently 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
-from martello.engines.base import Engine, quote
+from martello.engines.base import Engine
+from martello.engines.dialect import Dialect, Kind, quote
 from martello.errors import DataError, EngineError, SpecError, nearest
 from martello.spec.schema import Field, Output, Population, SampleDesign
 
 __all__ = ["Source", "open_source"]
 
-_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
-_FLOATS = ("FLOAT", "DOUBLE", "DECIMAL")
-_TIMES = ("TIMESTAMP", "DATE")
 _PLAIN = SampleDesign()
+_NO_TEXT = "CAST(NULL AS VARCHAR)"
+_KIND_OF: dict[str, Kind] = {
+    "number": "float",
+    "integer": "integer",
+    "boolean": "boolean",
+    "time": "moment",
+    "category": "text",
+    "text": "text",
+}
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +40,12 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         `_time` (integer), `_stratum` (text), `_size` and `_spread` (numbers); null where they are not declared.
     content
         SQL expression of the hash of a row's declared inputs.
+    texts
+        SQL of the label and of each slice column as text, by column.
+    fingerprint
+        SQL aggregate over all rows: the engine's own hash of unit key and declared inputs.
+    group_value
+        SQL expression that differs exactly where `_group` does.
     has_group, has_time, has_strata
         Whether `_group`, `_time` and `_stratum` are declared.
     """
@@ -41,6 +55,9 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     has_group: bool
     has_time: bool
     has_strata: bool = False
+    texts: dict[str, str] = {}
+    fingerprint: str = "''"
+    group_value: str = "_group"
 
     @property
     def key(self) -> str:
@@ -48,70 +65,46 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return "_group" if self.has_group else "_unit"
 
 
-def _is(type_name: str, kinds: tuple[str, ...]) -> bool:
-    return type_name.upper().startswith(kinds)
+class _Columns(NamedTuple):
+    """The stored columns, with what writes their SQL."""
+
+    dialect: Dialect
+    stored: dict[str, str]
+    missing: tuple[str, ...]
+
+    def kind(self, name: str) -> Kind:
+        return self.dialect.kind(self.stored[name])
+
+    def present(self, name: str, declared: str) -> str:
+        return self.dialect.present(quote(name), self.kind(name), declared, self.missing)
+
+    def cast(self, name: str, declared: str) -> str:
+        return self.dialect.cast(self.present(name, declared), self.kind(name), declared)
+
+    def text(self, name: str) -> str:
+        return self.dialect.text(quote(name), self.kind(name))
+
+    def number(self, name: str | None) -> str:
+        return "CAST(NULL AS DOUBLE PRECISION)" if name is None else self.cast(name, "number")
+
+    def key(self, names: Iterable[str]) -> str:
+        """Write the SQL of a text key; the separator is escaped so that two keys never run together."""
+        return " || '|' || ".join(
+            self.text(name) if self.kind(name) == "integer" else f"replace({self.text(name)}, '|', '||')"
+            for name in names
+        )
+
+    def group_value(self, names: tuple[str, ...], declared: Mapping[str, str]) -> str:
+        """Write what tells groups apart: an integer itself is counted faster than its text."""
+        is_integer = len(names) == 1 and self.kind(names[0]) == "integer" and names[0] not in declared
+        return quote(names[0]) if is_integer else "_group"
 
 
-def _present(column: str, stored: str, declared: str, missing: tuple[str, ...]) -> str:
-    """Write the SQL of a stored value that is null where the source says "no value"."""
-    value = quote(column)
-    if stored.upper() in ("FLOAT", "DOUBLE"):
-        return f"(CASE WHEN isnan({value}) THEN NULL ELSE {value} END)"  # Parquet floats say "missing" with NaN
-    if stored.upper() == "VARCHAR":
-        for text in missing:
-            value = f"nullif({value}, {_text(text)})"
-        if declared not in ("category", "text"):
-            value = f"nullif(trim({value}), '')"
-    return value
-
-
-def _cast(value: str, stored: str, declared: str) -> str:
-    """Write the SQL that turns a present value into its declared type; null where it cannot."""
-    match declared:
-        case "number":
-            return f"TRY_CAST({value} AS DOUBLE)"
-        case "integer":
-            return _cast_integer(value, stored)
-        case "boolean":
-            return f"TRY_CAST({value} AS BOOLEAN)"
-        case "time":  # as the reader takes it: a moment, not a count
-            return (
-                "CAST(NULL AS TIMESTAMP)" if _is(stored, _INTEGERS) else f"make_timestamp({_cast_time(value, stored)})"
-            )
-        case _:
-            return f"CAST({value} AS VARCHAR)"
-
-
-def _cast_integer(value: str, stored: str) -> str:
-    if _is(stored, _INTEGERS):
-        return f"TRY_CAST({value} AS BIGINT)"
-    # A plain cast would round 3.7 to 4; only whole numbers are integers.
-    number = f"TRY_CAST({value} AS DOUBLE)"
-    return f"(CASE WHEN {number} = floor({number}) THEN TRY_CAST({value} AS BIGINT) END)"
-
-
-def _cast_time(value: str, stored: str) -> str:
-    if _is(stored, _INTEGERS):
-        return f"CAST({value} AS BIGINT)"  # an order, not a clock
-    target = "TIMESTAMPTZ" if stored.upper() in ("VARCHAR", "TIMESTAMP WITH TIME ZONE") else "TIMESTAMP"
-    return f"epoch_us(TRY_CAST({value} AS {target}))"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _key(columns: Iterable[str]) -> str:
-    """Write the SQL of a text key; the separator is escaped so that two keys never run together."""
-    return " || '|' || ".join(f"replace(CAST({quote(name)} AS VARCHAR), '|', '||')" for name in columns)
-
-
-def _hash(columns: Collection[str]) -> str:
-    """Write the SQL of a row's content hash; null and the empty text differ."""
-    if not columns:
+def _hash(texts: Collection[str]) -> str:
+    """Write the SQL of a content hash of some texts; null and the empty text differ."""
+    if not texts:
         return "''"
-    parts = ", ".join(f"coalesce(CAST({quote(name)} AS VARCHAR), chr(30))" for name in columns)
-    return f"md5(concat_ws(chr(31), {parts}))"
+    return f"md5(concat_ws(chr(31), {', '.join(f'coalesce({text}, chr(30))' for text in texts)}))"
 
 
 def open_source(
@@ -133,35 +126,51 @@ def open_source(
     relation = engine.relation(population.source)
     stored = engine.columns(relation)
     _check_columns(stored, population, fields, output, slices, design)
+    _check_keys_are_exact(engine.dialect, stored, population, design)
+    columns = _Columns(engine.dialect, stored, population.missing)
     declared = {field.name: field.type for field in fields}
-    present = {name: _present(name, stored[name], kind, population.missing) for name, kind in declared.items()}
-    casts = [f"{_cast(present[name], stored[name], kind)} AS {quote(name)}" for name, kind in declared.items()]
-    everything = f"* REPLACE ({', '.join(casts)})" if casts else "*"
+    casts = ", ".join(
+        f"{columns.cast(name, declared[name])} AS {quote(name)}" if name in declared else quote(name) for name in stored
+    )
     where = f"WHERE {population.where}" if population.where else ""
     extra = ", ".join(
         (
-            f"{_unit_key(population, stored)} AS _unit",
-            f"{_group_key(population)} AS _group",
-            f"{_time(population, stored)} AS _time",
-            f"{_stratum(design.by, stored, population.missing)} AS _stratum",
-            f"{_number(design.size, stored, population.missing)} AS _size",
-            f"{_number(design.spread, stored, population.missing)} AS _spread",
+            f"{_unit_key(columns, population)} AS _unit",
+            f"{columns.key(population.group) if population.group else _NO_TEXT} AS _group",
+            f"{_time(columns, population.time)} AS _time",
+            f"{_stratum(columns, design.by)} AS _stratum",
+            f"{columns.number(design.size or design.score)} AS _size",
+            f"{columns.number(design.spread)} AS _spread",
         )
     )
 
     def typed(more: str) -> str:
-        return f"(SELECT * FROM (SELECT {everything}, {more} FROM {relation}) {where})"
+        return f"(SELECT * FROM (SELECT {casts}, {more} FROM {relation} AS stored) AS typed {where})"
 
     if population.where:
         _check_condition(engine, population.where, typed("1 AS _one"))
-    _check_values(engine, population.source, typed, declared, present)
+    _check_values(engine, population.source, typed, declared, columns)
+    inputs = tuple(quote(name) for name in declared)
     return Source(
         typed=typed(extra),
-        content=_hash(declared),
+        content=_hash([_typed_text(columns, name, declared) for name in declared]),
         has_group=bool(population.group),
         has_time=bool(population.time),
         has_strata=bool(design.by),
+        texts={
+            name: _typed_text(columns, name, declared)
+            for name in {*slices, output.column, output.author}
+            if name is not None
+        },
+        fingerprint=engine.dialect.fingerprint(("_unit", *inputs)),
+        group_value=columns.group_value(population.group, declared),
     )
+
+
+def _typed_text(columns: _Columns, name: str, declared: Mapping[str, str]) -> str:
+    """Write a column of the typed relation as text."""
+    kind = _KIND_OF[declared[name]] if name in declared else columns.kind(name)
+    return columns.dialect.text(quote(name), kind)
 
 
 def _check_condition(engine: Engine, condition: str, relation: str) -> None:
@@ -177,37 +186,27 @@ def _check_condition(engine: Engine, condition: str, relation: str) -> None:
         ) from err
 
 
-def _unit_key(population: Population, stored: Mapping[str, str]) -> str:
+def _unit_key(columns: _Columns, population: Population) -> str:
     if population.unit:
-        return _key(population.unit)
+        return columns.key(population.unit)
     # Named by content and a count among equal rows: stable when rows are re-ordered.
-    content = f"substr({_hash(stored)}, 1, 16)"
+    content = f"substr({_hash([columns.text(name) for name in columns.stored])}, 1, 16)"
     return f"{content} || '-' || CAST(row_number() OVER (PARTITION BY {content}) AS VARCHAR)"
 
 
-def _group_key(population: Population) -> str:
-    return _key(population.group) if population.group else "CAST(NULL AS VARCHAR)"
-
-
-def _time(population: Population, stored: Mapping[str, str]) -> str:
-    name = population.time
+def _time(columns: _Columns, name: str | None) -> str:
     if name is None:
         return "CAST(NULL AS BIGINT)"
-    return f"CAST({_cast_time(_present(name, stored[name], 'time', population.missing), stored[name])} AS BIGINT)"
+    return columns.dialect.order(columns.present(name, "time"), columns.kind(name))
 
 
-def _stratum(by: tuple[str, ...], stored: Mapping[str, str], missing: tuple[str, ...]) -> str:
+def _stratum(columns: _Columns, by: tuple[str, ...]) -> str:
     """Write the SQL of a unit's stratum; units without a value make a stratum of their own."""
     if not by:
-        return "CAST(NULL AS VARCHAR)"
-    values = [f"CAST({_present(name, stored[name], 'category', missing)} AS VARCHAR)" for name in by]
-    return " || '|' || ".join(f"coalesce(replace({value}, '|', '||'), '(missing)')" for value in values)
-
-
-def _number(name: str | None, stored: Mapping[str, str], missing: tuple[str, ...]) -> str:
-    if name is None:
-        return "CAST(NULL AS DOUBLE)"
-    return f"TRY_CAST({_present(name, stored[name], 'number', missing)} AS DOUBLE)"
+        return _NO_TEXT
+    return " || '|' || ".join(
+        f"coalesce(replace({columns.cast(name, 'category')}, '|', '||'), '(missing)')" for name in by
+    )
 
 
 def _check_columns(
@@ -222,10 +221,10 @@ def _check_columns(
     wanted += [("population.group", name) for name in population.group]
     wanted += [("population.time", population.time)] if population.time else []
     wanted += [("input", field.name) for field in fields]
-    wanted += [("output.column", output.column)] if output.column else []
+    wanted += [(f"output.{key}", name) for key in ("column", "author") if (name := getattr(output, key))]
     wanted += [("requirement.slices", name) for name in slices]
     wanted += [("[sample] by", name) for name in design.by]
-    wanted += [(f"[sample] {key}", name) for key in ("size", "spread") if (name := getattr(design, key))]
+    wanted += [(f"[sample] {key}", name) for key in ("size", "spread", "score") if (name := getattr(design, key))]
     faults = []
     for place, name in wanted:
         if name not in stored:
@@ -239,16 +238,23 @@ def _check_columns(
                     fix=f"write {near!r}" if near else "name a column the source has",
                 )
             )
-    faults += [
+    if faults:
+        raise _all_of(faults)
+
+
+def _check_keys_are_exact(
+    dialect: Dialect, stored: Mapping[str, str], population: Population, design: SampleDesign
+) -> None:
+    faults = [
         DataError(
             "data.float-key",
             f"{name!r} is a {stored[name].lower()}, which cannot name a unit, group or stratum",
             where=population.source,
-            expected="an integer or text column: engines write floats differently",
+            expected="an integer or text column: two numbers that print alike may differ",
             fix="cast the column to an integer or text in the source",
         )
         for name in (*population.unit, *population.group, *design.by)
-        if name in stored and _is(stored[name], _FLOATS)
+        if dialect.kind(stored[name]) in ("float", "decimal")
     ]
     if faults:
         raise _all_of(faults)
@@ -259,17 +265,19 @@ def _check_values(
     source: str,
     typed: Callable[[str], str],
     declared: Mapping[str, str],
-    present: Mapping[str, str],
+    columns: _Columns,
 ) -> None:
     """Count the values that do not read as their declared type, in one scan."""
-    raw = ["1 AS _one", *(f"CAST({value} AS VARCHAR) AS _raw{number}" for number, value in enumerate(present.values()))]
+    raw = ["1 AS _one"]
     checks = ["count(*) AS n"]
-    for number, name in enumerate(present):
+    for number, (name, kind) in enumerate(declared.items()):
+        value = columns.dialect.text(columns.present(name, kind), columns.kind(name))
+        raw.append(f"{value} AS _raw{number}")
         bad = f"_raw{number} IS NOT NULL AND {quote(name)} IS NULL"
         checks.append(
             f"count(*) FILTER (WHERE {bad}) AS n{number}, min(_raw{number}) FILTER (WHERE {bad}) AS bad{number}"
         )
-    row = engine.arrow(f"SELECT {', '.join(checks)} FROM {typed(', '.join(raw))}").to_pylist()[0]
+    row = engine.arrow(f"SELECT {', '.join(checks)} FROM {typed(', '.join(raw))} AS checked").to_pylist()[0]
     if row["n"] == 0:
         raise DataError(
             "data.no-rows",
@@ -286,7 +294,7 @@ def _check_values(
             expected=f"values that read as {declared[name]}",
             fix="declare it category or text, or list the marker under population.missing if it means no value",
         )
-        for number, name in enumerate(present)
+        for number, name in enumerate(declared)
         if row[f"n{number}"]
     ]
     if faults:

@@ -65,7 +65,7 @@ def draw_sample(
     source = open_source(engine, population, fields, output, slices, design)
     frame = count_frame(engine, source, population, spec_id)
     # Twice as many, since those like a unit that was trained on are left out of the reserve.
-    draw = draw_units(engine, source, frame, fields, output.column, slices, design=design, n_reserve=2 * n_reserve)
+    draw = draw_units(engine, source, frame, fields, output, slices, design=design, n_reserve=2 * n_reserve)
     _check_size(draw.units.num_rows if design.n is None else min(frame.n_units, design.n), population)
     near = near_copies(pa.concat_tables([draw.units, draw.reserve]), fields)
     inside = near[(near < draw.units.num_rows).all(axis=1)]

@@ -67,6 +67,8 @@ def _only_this_version(spec: Spec) -> Iterator[Fault]:
         yield _not_yet(("task", "kind"), "ranking", '"binary" or "multiclass"', 'kind = "binary"')
     if spec.output.source == "outcomes":
         yield _not_yet(("output", "from"), "outcomes", '"column" or "annotators"', 'from = "column"')
+    if spec.output.source == "annotators" and spec.task.kind == "multiclass":
+        yield _not_yet(("task", "kind"), "multiclass", '"binary" where annotators answer', 'kind = "binary"')
 
 
 def _not_yet(path: KeyPath, value: str, expected: str, fix: str) -> Fault:

@@ -6,43 +6,20 @@ records.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from typing import Any
 
-import jinja2
-from markupsafe import Markup, escape
-
-from martello.records import AnyRecord
+from martello.records import AnyRecord, kind_of
 from martello.ship.known import Known
 from martello.ship.sentence import headline, supporting
 from martello.spec.schema import Spec
 from martello.stats.estimate import Verdict
 from martello.web.figures import chapters
 from martello.web.loop import loop_of, next_action
+from martello.web.pages import written
 from martello.web.tables import Line, evidence
 
-__all__ = ["report_html"]
-
-_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=%)")
-
-
-def _commands(text: str) -> Markup:
-    """Show what stands between backticks as something to type."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped before it is marked up
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("martello.web"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["commands"] = _commands
-    return environment
+__all__ = ["body", "opening", "report_html"]
 
 
 def report_html(spec: Spec, records: Mapping[str, AnyRecord], *, ledger_lines: Sequence[Line] = ()) -> str:
@@ -63,26 +40,36 @@ def report_html(spec: Spec, records: Mapping[str, AnyRecord], *, ledger_lines: S
         A page that loads nothing: style and pictures are inside.
     """
     known = Known.of(spec, records)
-    kinds = {str(record.__struct_config__.tag): record for record in records.values()}
     steps = loop_of(known)
-    page = (
-        _templates()
-        .get_template("report.html")
-        .render(
-            spec=spec,
-            verdict=known.gate.verdict if known.gate else None,
-            verdict_words=_VERDICT_WORDS[known.gate.verdict if known.gate else None],
-            headline=headline(known),
-            supporting=supporting(known),
-            steps=steps,
-            action=next_action(steps),
-            chapters=chapters(known),
-            tables=evidence(records, kinds, ledger_lines),
-            owners=_owners(spec),
-        )
+    return written(
+        "report.html",
+        **opening(known),
+        steps=steps,
+        action=next_action(steps),
+        **body(known, records, ledger_lines),
     )
-    # A number and its percent sign stay on one line.
-    return _NUMBER_AND_UNIT.sub("\u00a0", page)
+
+
+def opening(known: Known) -> dict[str, Any]:
+    """Give what the top of a page says: the verdict and the sentence."""
+    verdict = known.gate.verdict if known.gate else None
+    return {
+        "spec": known.spec,
+        "verdict": verdict,
+        "verdict_words": _VERDICT_WORDS[verdict],
+        "headline": headline(known),
+        "supporting": supporting(known),
+    }
+
+
+def body(known: Known, records: Mapping[str, AnyRecord], ledger_lines: Sequence[Line]) -> dict[str, Any]:
+    """Give what a page shows below: pictures, evidence, and who answers for it."""
+    kinds = {kind_of(record): record for record in records.values()}
+    return {
+        "chapters": chapters(known),
+        "tables": evidence(records, kinds, ledger_lines),
+        "owners": _owners(known.spec),
+    }
 
 
 _VERDICT_WORDS = {

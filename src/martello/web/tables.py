@@ -228,7 +228,7 @@ def _worst_table(worst: Sequence[WorstSlice]) -> Table:
                 _number(each.n),
                 measure_cell(each.loss, "log_loss"),
                 measure_cell(each.excess, "log_loss"),
-                Cell(percent(each.share_of_loss, 1), "number"),
+                measure_cell(each.share_of_loss),
             )
             for each in worst
         ),
