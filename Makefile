@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup demo format lint types test guarantees docs bench-import bench-labels bench-draw bench-bootstrap clean
+.PHONY: help setup demo format lint types test guarantees docs bench-import bench-labels bench-draw bench-bootstrap \
+	bench-training bench-active bench-label-room bench-exchange bench-features clean
 
 help:            ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -63,6 +64,22 @@ bench-draw: setup               ## drawing from ten million rows, against a bare
 
 bench-bootstrap: setup          ## the bootstrap of average precision, against a loop over scikit-learn
 	$(BIN)/python bench/bootstrap.py
+
+bench-training: setup           ## quality against time: ours against LightGBM, scikit-learn and, where installed, skrub and FLAML
+	$(BIN)/python bench/training.py
+
+bench-active: setup             ## labels to learn from: which unit next
+	$(BIN)/python bench/active.py
+
+bench-label-room: setup         ## twenty people at once on a pool of a million units
+	$(BIN)/python bench/label_room.py
+
+bench-exchange: setup           ## a million answers in and out of five formats
+	$(BIN)/python bench/exchange.py
+
+bench-features: setup           ## row features against hand-written Python, Polars and DuckDB; history against the bare window query
+	$(BIN)/python bench/features_row.py
+	$(BIN)/python bench/features_history.py
 
 clean:                          ## remove what make made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -9,11 +10,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 
-__all__ = ["execute", "load", "missing", "running"]
+__all__ = ["execute", "load", "missing", "running", "url_of_shared"]
 
 
 def binaries() -> Path | None:
@@ -65,6 +67,15 @@ def running() -> Iterator[str]:
             yield f"postgresql://martello@/postgres?host={home}"
         finally:
             run(str(programs / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
+
+
+@cache
+def url_of_shared() -> str:
+    """Give the URL of a server that is started once for a process of tests and stopped with it."""
+    server = running()
+    url = server.__enter__()
+    atexit.register(server.__exit__, None, None, None)
+    return url
 
 
 def execute(url: str, *statements: str) -> None:

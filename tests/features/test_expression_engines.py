@@ -1,6 +1,6 @@
 """Function by engine: where SQL is offered it gives what Python gives, on every row; elsewhere it is refused by name.
 
-Postgres is asked when psycopg is installed and TEST_POSTGRES_URL names a server; it is skipped otherwise.
+Postgres is asked where a server is installed; the tests start one of their own.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-import os
 import random
 import sqlite3
 
@@ -16,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from engines import postgres_server
 from martello.errors import SpecError
 from martello.features.expressions import RowFeatures, declare, to_sql
 from martello.features.expressions.functions import DIALECTS, FORMS
@@ -98,7 +98,9 @@ class Engine:
             self._connection.executemany(f"insert into rows values ({', '.join('?' * len(values[0]))})", values)
         else:
             psycopg = pytest.importorskip("psycopg")
-            url = os.environ.get("TEST_POSTGRES_URL") or pytest.skip("TEST_POSTGRES_URL names no server")
+            if reason := postgres_server.missing():
+                pytest.skip(reason)
+            url = postgres_server.url_of_shared()
             self._connection = psycopg.connect(url, autocommit=True)
             self._connection.execute(f"create temporary table rows (i integer, {declared})")
             with self._connection.cursor() as cursor:

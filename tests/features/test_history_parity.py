@@ -1,12 +1,11 @@
 """One history, four ways to compute it: by definition, by SQL on each engine, and online as events arrive.
 
-Postgres is asked when psycopg is installed and TEST_POSTGRES_URL names a server; it is skipped otherwise.
+Postgres is asked where a server is installed; the tests start one of their own.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import random
 import sqlite3
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engines import postgres_server
 from martello.engines.duckdb import DuckDBEngine
 from martello.features.history import HistoryFeature, Source, State, backfill, declare_history, event_relation
 from martello.features.history.sql import history_sql
@@ -156,7 +156,9 @@ class Other:
             self.connection, self.mark = sqlite3.connect(":memory:"), "?"
             return
         psycopg = pytest.importorskip("psycopg")
-        url = os.environ.get("TEST_POSTGRES_URL") or pytest.skip("TEST_POSTGRES_URL names no server")
+        if reason := postgres_server.missing():
+            pytest.skip(reason)
+        url = postgres_server.url_of_shared()
         self.connection, self.mark = psycopg.connect(url), "%s"
 
     def load(self, name: str, rows: list[dict], kinds: dict[str, str]) -> None:

@@ -73,7 +73,7 @@ def change(column: int, value: str, *, rows: range = range(1)) -> Callable[[list
         ("sample.missing-key", change(0, "")),
         ("data.wrong-type", change(1, "thirty")),
         ("data.wrong-type", change(1, "30.5")),
-        ("features.not-finite", change(2, "inf")),
+        ("data.wrong-type", change(2, "inf")),
         ("features.missing-field", change(3, "")),
         ("label.one-class", change(4, "yes", rows=range(300))),
         ("label.no-labels", change(4, "", rows=range(300))),

@@ -24,6 +24,19 @@ def test_the_better_wins_with_certainty_and_otherwise_the_simpler(gains, winner)
     assert choose(losses(*gains)) == winner
 
 
+def test_learners_are_tried_simplest_first_each_name_once_with_its_options_or_not():
+    asked = ("mine", "endpoint:small", "lightgbm", "rule", "endpoint:large", "logistic", "lightgbm")
+    assert simplest_first(asked) == (
+        "constant",
+        "rule",
+        "logistic",
+        "lightgbm",
+        "endpoint:small",
+        "endpoint:large",
+        "mine",
+    )
+
+
 def test_the_constant_rule_wins_ties():
     same = np.full(10, 0.7)
     assert choose({"constant": same, "logistic": same.copy()}) == "constant"

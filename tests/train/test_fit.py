@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from martello.errors import DataError, IntegrityError, PluginError
+from martello.errors import DataError, IntegrityError, PluginError, SpecError
 from martello.records import Column, FeatureSet, Labels, Sample, decode_record, encode_record, record_id
 from martello.stats.estimate import Estimate, NotEstimable
 from martello.store import Store
@@ -151,6 +152,22 @@ def test_what_cannot_be_trained_on_is_named(store, options, code):
     with pytest.raises(DataError) as caught:
         trained(store, records(store, **options))
     assert caught.value.code == code
+
+
+def test_options_reach_their_learner_and_brought_scores_are_judged_by_unit(store, tmp_path):
+    made = records(store)
+    rng = np.random.default_rng(0)
+    units, score = [f"u{i}" for i in range(800)], rng.random(800)
+    order = rng.permutation(800)
+    pq.write_table(pa.table({"unit": [units[i] for i in order], "score": score[order]}), tmp_path / "scores.parquet")
+    options = {"scores:ours": {"file": str(tmp_path / "scores.parquet")}, "random_forest": {"trees": 7}}
+    model = trained(store, made, learners=tuple(options), options=options)
+    assert [candidate.learner for candidate in model.candidates] == ["constant", "random_forest", "scores:ours"]
+    assert model.candidates[1].settings["trees"] == 7
+    kept = store.get_table(model.scores)
+    assert kept["scores:ours.1"].to_pylist() == [score[units.index(unit)] for unit in kept["unit"].to_pylist()]
+    with pytest.raises(SpecError, match="bad-options"):
+        trained(store, made, learners=("logistic",), options={"logistic": {"depth": 3}})
 
 
 def test_tables_of_different_samples_are_refused(store):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
+import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from martello.spec.schema import Field
 from martello.testing.learners import check_learner, example_rows
 from martello.train import TrainingData, fit_model, load_model, open_learner
 from martello.train.linear_view import fit_linear_view
+from martello.train.texts import fit_texts
 
 DATA = Path(__file__).parents[1] / "data"
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -70,7 +72,7 @@ def defaults_log_loss(train, test):
     return log_loss(test.codes, model.predict(table(test)))
 
 
-@pytest.mark.parametrize("learner", ["logistic", "lightgbm"])
+@pytest.mark.parametrize("learner", ["logistic", "lightgbm", "random_forest", "blend"])
 def test_each_learner_beats_plain_lightgbm_on_real_data_and_every_row_scores_alike_alone(real, learner):
     train, test = real
     fitted = fit_model(learner, train, seed=0)
@@ -82,7 +84,7 @@ def test_each_learner_beats_plain_lightgbm_on_real_data_and_every_row_scores_ali
         assert np.array_equal(alone[0], scores[i])
 
 
-@pytest.mark.parametrize("learner", ["logistic", "lightgbm"])
+@pytest.mark.parametrize("learner", ["logistic", "lightgbm", "random_forest", "blend"])
 def test_scores_are_calibrated_in_the_large(real, learner):
     train, test = real
     scorer = load_model(
@@ -92,7 +94,7 @@ def test_scores_are_calibrated_in_the_large(real, learner):
     assert scorer.scores(test.columns)[:, 1].mean() == pytest.approx(test.codes.mean(), abs=3 * standard_error)
 
 
-@pytest.mark.parametrize("learner", ["constant", "logistic", "lightgbm"])
+@pytest.mark.parametrize("learner", ["constant", "logistic", "lightgbm", "random_forest", "blend"])
 def test_a_built_in_learner_keeps_the_contract_it_asks_of_others(learner):
     check_learner(open_learner(learner))
 
@@ -106,7 +108,8 @@ def test_a_seed_may_be_larger_than_the_libraries_take(learner):
 def test_logistic_scores_are_those_of_scikit_learn_on_the_same_rows(k):
     data = example_rows(400, k, seed=5)
     fitted = fit_model("logistic", data, seed=0)
-    _, cells = fit_linear_view(data.fields, data.columns)
+    texts, rows = fit_texts(data, seed=0, with_runs=fitted.settings["runs"])
+    _, cells = fit_linear_view(data.fields, data.columns, texts, rows)
     matrix = np.zeros((cells.n, cells.width))
     np.add.at(matrix, (cells.rows, cells.columns), cells.values)
     oracle = LogisticRegression(C=fitted.settings["C"], tol=1e-4, max_iter=1000).fit(matrix, data.codes)
@@ -137,9 +140,10 @@ def test_weights_say_how_many_units_a_row_stands_for(learner):
 def test_two_processes_with_other_hash_seeds_and_threads_make_the_same_bytes():
     program = (
         "import hashlib; from martello.testing.learners import example_rows; from martello.train import fit_model\n"
-        "known = {'C': 1.0, 'trees': 20}\n"
-        "for learner in ('constant', 'logistic', 'lightgbm'):\n"
-        "    fitted = fit_model(learner, example_rows(300, 3, seed=4), seed=1, settings=known)\n"
+        "known = {'C': 1.0, 'runs': True, 'trees': 20}\n"
+        "for learner in ('constant', 'logistic', 'lightgbm', 'random_forest', 'blend'):\n"
+        "    settings = None if learner == 'blend' else known\n"
+        "    fitted = fit_model(learner, example_rows(300, 3, seed=4), seed=1, settings=settings)\n"
         "    for name, data in sorted(fitted.files.items()):\n"
         "        print(learner, name, hashlib.sha256(data).hexdigest())"
     )
@@ -153,26 +157,31 @@ def test_two_processes_with_other_hash_seeds_and_threads_make_the_same_bytes():
         ).stdout
         for seed, threads in (("1", "1"), ("2", "2"))
     ]
-    assert outputs[0].count(b"\n") == 7
+    assert outputs[0].count(b"\n") == 1 + 4 + 5 + 5 + 9
     assert outputs[0] == outputs[1]
 
 
 def test_scoring_imports_no_training_library(tmp_path):
     data = example_rows(300, 2, seed=4)
-    for learner in ("constant", "logistic", "lightgbm"):
+    names = ("constant", "logistic", "lightgbm", "random_forest", "blend")
+    rows = (data.fields, {name: values[:20] for name, values in data.columns.items()}, data.classes)
+    (tmp_path / "rows").write_bytes(msgspec.json.encode(rows))
+    for learner in names:
         for name, content in fit_model(learner, data, seed=1).files.items():
             (tmp_path / f"{learner}-{name}").write_bytes(content)
     program = (
         "import json, pathlib, sys\n"
+        "import msgspec\n"
         "from martello.features.values import Reader\n"
-        "from martello.testing.learners import example_rows\n"
+        "from martello.spec.schema import Field\n"
         "from martello.train import load_model\n"
-        "data = example_rows(20, 2, seed=0)\n"
-        "Reader(data.fields, ())\n"
-        "for learner in ('constant', 'logistic', 'lightgbm'):\n"
+        "rows = pathlib.Path(sys.argv[1], 'rows').read_bytes()\n"
+        "fields, columns, classes = msgspec.json.decode(rows, type=tuple[tuple[Field, ...], dict, tuple[str, ...]])\n"
+        "Reader(fields, ())\n"
+        f"for learner in {names}:\n"
         "    files = {p.name.removeprefix(learner + '-'): p.read_bytes()\n"
         "             for p in pathlib.Path(sys.argv[1]).glob(learner + '-*')}\n"
-        "    load_model(learner, classes=data.classes, fields=data.fields, files=files).scores(data.columns)\n"
+        "    load_model(learner, classes=classes, fields=fields, files=files).scores(columns)\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run(

@@ -37,3 +37,10 @@ def test_when_nothing_is_left_to_learn_from_the_constant_rule_answers():
     refit = Refit(one, DEV.only(["size"]), "logistic", settings={"C": 1.0}, seed=0)
     assert len(np.unique(refit(without="size"), axis=0)) == 1
     assert len(np.unique(refit(share=1e-9), axis=0)) == 1
+
+
+def test_a_blend_fitted_again_with_its_settings_gives_the_same_bytes():
+    for data in (TRAIN, example_rows(400, 3, seed=1), TRAIN.only(["size", "city"])):
+        fitted = fit_model("blend", data, seed=0)
+        again = fit_model("blend", data, seed=0, settings=fitted.settings)
+        assert again == fitted

@@ -23,6 +23,7 @@ __all__ = ["Booster", "library_path"]
 Floats = npt.NDArray[np.float64]
 
 _NORMAL = 0  # C_API_PREDICT_NORMAL: scores after the objective's transformation
+_RAW = 1  # C_API_PREDICT_RAW_SCORE: sums of leaves
 _FLOAT64 = 1  # C_API_DTYPE_FLOAT64
 _ONE_THREAD = b"num_threads=1"  # more threads spin while a core is taken and turn microseconds into milliseconds
 _LIBRARIES = ("lib_lightgbm.so", "lib_lightgbm.dylib", "lib_lightgbm.dll")
@@ -77,6 +78,8 @@ class Booster:
         Columns of the rows to score.
     n_outputs
         Classes of the task; a binary model gives the score of the second.
+    raw
+        Prepare for `logits` instead of `scores`.
 
     Raises
     ------
@@ -84,9 +87,9 @@ class Booster:
         ``train.not-a-forest`` when the text is no model, or one of another width or number of classes.
     """
 
-    def __init__(self, text: bytes, *, width: int, n_outputs: int) -> None:
+    def __init__(self, text: bytes, *, width: int, n_outputs: int, raw: bool = False) -> None:
         self._width = width
-        self._n_outputs = n_outputs
+        self._kind = _RAW if raw else _NORMAL
         self._n_raw = 1 if n_outputs == 2 else n_outputs
         self._handle = ctypes.c_void_p()
         self._fast = ctypes.c_void_p()
@@ -98,7 +101,7 @@ class Booster:
         _call(
             library.LGBM_BoosterPredictForMatSingleRowFastInit,
             self._handle,
-            _NORMAL,
+            self._kind,
             0,
             -1,
             _FLOAT64,
@@ -117,6 +120,14 @@ class Booster:
 
     def scores(self, table: Floats) -> Floats:
         """Give the scores of rows of shape (n, width) as (n, n_outputs)."""
+        raw = self._outputs(table)
+        return np.hstack([1.0 - raw, raw]) if self._n_raw == 1 else raw
+
+    def logits(self, table: Floats) -> Floats:
+        """Give the sums of leaves of rows of shape (n, width) as (n, 1 or K), from a booster made with `raw`."""
+        return self._outputs(table)
+
+    def _outputs(self, table: Floats) -> Floats:
         table = np.ascontiguousarray(table, dtype=np.float64)
         raw = np.zeros((len(table), self._n_raw))
         written = ctypes.c_int64()
@@ -124,7 +135,7 @@ class Booster:
             self._score_one(table, written, raw)
         elif len(table):
             self._score_many(table, written, raw)
-        return np.hstack([1.0 - raw, raw]) if self._n_raw == 1 else raw
+        return raw
 
     def _score_one(self, row: Floats, written: ctypes.c_int64, raw: Floats) -> None:
         _call(
@@ -144,7 +155,7 @@ class Booster:
             ctypes.c_int32(len(table)),
             ctypes.c_int32(self._width),
             1,  # row after row
-            _NORMAL,
+            self._kind,
             0,
             -1,
             _ONE_THREAD,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from martello.stats.compare import paired_difference
 from martello.stats.estimate import Estimate
-from martello.train.learner import BUILT_IN, Floats
+from martello.train.learner import BUILT_IN, Floats, kind_of
 
 __all__ = ["CHOSEN_BY", "choose", "simplest_first"]
 
@@ -25,7 +25,8 @@ _ONE_STANDARD_ERROR = 0.6827
 def simplest_first(names: Iterable[str]) -> tuple[str, ...]:
     """Order learners, each once: the constant rule, the built-in ones by complexity, then plug-ins as named."""
     asked = dict.fromkeys(("constant", *names))
-    return (*(name for name in BUILT_IN if name in asked), *(name for name in asked if name not in BUILT_IN))
+    place = {name: i for i, name in enumerate(BUILT_IN)}
+    return tuple(sorted(asked, key=lambda name: place.get(kind_of(name), len(place))))
 
 
 def choose(losses: Mapping[str, Floats], *, weight: Floats | None = None, cluster: npt.ArrayLike | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ def train_models(
     learners: tuple[str, ...],
     offline_metric: str,
     seed: int,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Train the constant rule and the named learners, and choose among them on dev.
@@ -62,6 +63,8 @@ def train_models(
         A metric estimated for every candidate beside log loss; the winner is chosen by log loss whatever it is.
     seed
         Seed of every random choice.
+    options
+        What is declared for each learner, by its name.
     progress
         Told (done, of how many) as learners finish.
 
@@ -71,6 +74,8 @@ def train_models(
         ``train.no-rows`` or ``train.one-class``.
     PluginError
         ``train.unknown-learner``, ``train.no-lightgbm`` or ``train.bad-scores``.
+    SpecError
+        ``train.bad-options``, or what a learner says of its options.
     IntegrityError
         ``train.units-differ`` or ``train.not-reproducible``.
     """
@@ -82,7 +87,7 @@ def train_models(
     for done, name in enumerate(names):
         if progress:
             progress(done, len(names))
-        fitted = fit_model(name, train, seed=seed)
+        fitted = fit_model(name, train, seed=seed, options=(options or {}).get(name))
         files = {file: _put(store, file, data) for file, data in fitted.files.items()}
         scores[name] = _scores_from(store, name, files, dev)
         candidates.append(_candidate(name, fitted, files, design, scores[name], offline_metric, seed))

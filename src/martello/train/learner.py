@@ -16,11 +16,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from martello.errors import PluginError, nearest
+from martello.errors import PluginError, SpecError, nearest
 from martello.spec.schema import Field
 
 __all__ = [
     "BUILT_IN",
+    "UNIT",
     "Columns",
     "Fitted",
     "Floats",
@@ -29,6 +30,7 @@ __all__ = [
     "Settings",
     "TrainingData",
     "fit_model",
+    "kind_of",
     "known_learners",
     "load_model",
     "open_learner",
@@ -45,9 +47,18 @@ Settings = dict[str, str | int | float | bool]
 #: Built-in learners, simplest first: name → "module:class".
 BUILT_IN = {
     "constant": "martello.train.constant:Constant",
+    "rule": "martello.train.rule:Rule",
     "logistic": "martello.train.logistic:Logistic",
     "lightgbm": "martello.train.lightgbm:LightGBM",
+    "random_forest": "martello.train.random_forest:RandomForest",
+    "blend": "martello.train.blend:Blend",
+    "onnx": "martello.train.onnx:Onnx",
+    "endpoint": "martello.train.endpoint:Endpoint",
+    "scores": "martello.train.scores:Scores",
 }
+
+#: Where columns hold the names of units beside the inputs; no field can be called so, and no request carries it.
+UNIT = "\0unit"
 
 _GROUP = "martello.learners"
 
@@ -64,7 +75,7 @@ class TrainingData:
     fields
         The declared inputs.
     columns
-        Typed values by field name, each of length n.
+        Typed values by field name, each of length n, and perhaps the names of the units under `UNIT`.
     codes
         Class of each row as an index into `classes`, shape (n,).
     weights
@@ -99,7 +110,8 @@ class TrainingData:
     def only(self, names: Sequence[str]) -> TrainingData:
         """Give the same rows with only these inputs."""
         fields = tuple(field for field in self.fields if field.name in names)
-        return replace(self, fields=fields, columns={field.name: self.columns[field.name] for field in fields})
+        kept = {field.name for field in fields} | {UNIT}
+        return replace(self, fields=fields, columns={name: own for name, own in self.columns.items() if name in kept})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,27 +155,51 @@ def known_learners() -> tuple[str, ...]:
     return (*BUILT_IN, *sorted({point.name for point in entry_points(group=_GROUP)} - BUILT_IN.keys()))
 
 
-def open_learner(name: str) -> Learner:
-    """Give the learner of this name.
+def kind_of(name: str) -> str:
+    """Give the learner of a name such as ``endpoint:small``, where one learner is tried with several options.
+
+    Examples
+    --------
+    >>> kind_of("endpoint:small"), kind_of("logistic")
+    ('endpoint', 'logistic')
+    """
+    return name.partition(":")[0]
+
+
+def open_learner(name: str, options: Mapping[str, Any] | None = None) -> Learner:
+    """Give the learner of this name, made with the options declared for it.
 
     Raises
     ------
     PluginError
         ``train.unknown-learner`` or ``train.broken-learner``.
+    SpecError
+        ``train.bad-options`` when a built-in learner is given options it does not know.
     """
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        return cast(Learner, getattr(importlib.import_module(module), attribute)())
-    for point in entry_points(group=_GROUP, name=name):
+    kind = kind_of(name)
+    if kind in BUILT_IN:
+        module, _, attribute = BUILT_IN[kind].partition(":")
+        learner = getattr(importlib.import_module(module), attribute)
         try:
-            return cast(Learner, point.load()())
+            return cast(Learner, learner(**(options or {})))
+        except TypeError as err:
+            raise SpecError(
+                "train.bad-options",
+                f"the learner {kind} cannot be made with the declared options: {err}",
+                where=f"[train.options.{name}]",
+                expected="options that it takes: docs/train.md lists them",
+                fix=f"correct or take out [train.options.{name}]",
+            ) from err
+    for point in entry_points(group=_GROUP, name=kind):
+        try:
+            return cast(Learner, point.load()(**(options or {})))
         except Exception as err:
             raise PluginError(
                 "train.broken-learner",
-                f"the learner {name} cannot be opened: {err}",
+                f"the learner {kind} cannot be opened: {err}",
                 where=point.value,
-                expected=f"a class in the entry-point group {_GROUP}",
-                fix="reinstall the package that brings it",
+                expected=f"a class in the entry-point group {_GROUP} that takes the declared options",
+                fix="correct the options, or reinstall the package that brings it",
             ) from err
     near = nearest(name, known_learners())
     raise PluginError(
@@ -175,16 +211,23 @@ def open_learner(name: str) -> Learner:
     )
 
 
-def fit_model(learner: str, data: TrainingData, *, seed: int, settings: Mapping[str, Any] | None = None) -> Fitted:
-    """Train a learner by name.
+def fit_model(
+    learner: str,
+    data: TrainingData,
+    *,
+    seed: int,
+    settings: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Fitted:
+    """Train a learner by name, with the settings of an earlier fit and the options declared for it.
 
     Classes that no training row shows are kept from the learner and given a small share afterwards.
     """
     seen = sorted(set(data.codes.tolist()))
     if len(seen) == len(data.classes) or len(seen) < 2:
-        return open_learner(learner).fit(data, seed=seed, settings=settings)
+        return open_learner(learner, options).fit(data, seed=seed, settings=settings)
     narrow = replace(data, codes=np.searchsorted(seen, data.codes), classes=tuple(data.classes[k] for k in seen))
-    fitted = open_learner(learner).fit(narrow, seed=seed, settings=settings)
+    fitted = open_learner(learner, options).fit(narrow, seed=seed, settings=settings)
     unseen = _Unseen(seen=seen, share=0.5 / (len(data) + 1))
     return replace(fitted, files=fitted.files | {_UNSEEN: msgspec.json.encode(unseen)})
 

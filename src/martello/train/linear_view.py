@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from martello.spec.schema import Field
-from martello.train.arrays import Sparse, pack_arrays, unpack_arrays
-from martello.train.text import Terms, fit_terms
+from martello.train.arrays import Sparse, beside
+from martello.train.texts import TEXT_SCALE, TextRows, Texts
 from martello.train.times import time_parts
 
 __all__ = ["LinearView", "fit_linear_view"]
@@ -26,9 +26,6 @@ __all__ = ["LinearView", "fit_linear_view"]
 Floats = npt.NDArray[np.float64]
 
 _BINS = 10
-
-#: Rows of terms have this length, so that one strength of the ridge suits tables and texts.
-_TEXT_SCALE = 3.0
 
 #: z-scores end here: one absurd value must not move a score without bound.
 _Z_END = 3.0
@@ -57,7 +54,6 @@ class _State(msgspec.Struct, frozen=True):
 
     numbers: list[_Number]
     levels: dict[str, list[str | bool | None]]
-    vocabularies: dict[str, list[str]]
 
 
 class LinearView:
@@ -69,14 +65,13 @@ class LinearView:
         The inputs, in order.
     state
         What was fitted.
-    terms
-        Vocabulary of each text field.
+    texts
+        Vocabularies of the text fields.
     """
 
-    def __init__(self, fields: tuple[Field, ...], state: _State, terms: Mapping[str, Terms]) -> None:
+    def __init__(self, fields: tuple[Field, ...], state: _State, texts: Texts) -> None:
         self._fields = fields
         self._state = state
-        self._terms = terms
         self._left, self._span = _edges(state.numbers)
         self._mean = np.array([number.mean for number in state.numbers])
         self._spread = np.array([number.spread for number in state.numbers])
@@ -88,22 +83,16 @@ class LinearView:
             self._columns[name] = {level: place + code for code, level in enumerate(levels)}
             self._other[name] = place + len(levels)
             place += len(levels) + 1
-        self._first_term: dict[str, int] = {}
-        for name, known in terms.items():
-            self._first_term[name] = place
-            place += len(known.vocabulary)
-        self.width = place
+        self._first_term = place
+        self.width = place + texts.width
 
-    def encode(self, columns: Mapping[str, Sequence[Any]]) -> Sparse:
-        """Give the sparse rows, shape (n, width)."""
-        return self.encode_with(columns, {name: terms.encode(columns[name]) for name, terms in self._terms.items()})
-
-    def encode_with(self, columns: Mapping[str, Sequence[Any]], texts: Mapping[str, Sparse]) -> Sparse:
-        """Give the sparse rows when the rows of the texts are known already."""
+    def encode(self, columns: Mapping[str, Sequence[Any]], texts: TextRows) -> Sparse:
+        """Give the sparse rows, shape (n, width), of columns and the rows of their texts."""
         n = len(columns[self._fields[0].name])
         parts = [self._encode_numbers(columns, n), self._encode_levels(columns, n)]
-        for name, text in texts.items():
-            parts.append((text.rows, text.columns + self._first_term[name], text.values * _TEXT_SCALE))
+        if texts:
+            terms = beside(list(texts.values()), scale=TEXT_SCALE)
+            parts.append((terms.rows, terms.columns + self._first_term, terms.values))
         rows, places, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return Sparse(n=n, width=self.width, rows=rows, columns=places, values=values)
 
@@ -131,34 +120,27 @@ class LinearView:
         cells = np.array(places, dtype=np.int64).T.ravel()
         return np.repeat(np.arange(n), len(places)), cells, np.ones(len(cells))
 
-    def files(self) -> dict[str, bytes]:
-        """Give the files that hold the view."""
-        files = {"encoders.json": msgspec.json.encode(self._state)}
-        if self._terms:
-            files["encoders.npz"] = pack_arrays({f"{name}/idf": terms.idf for name, terms in self._terms.items()})
-        return files
+    def file(self) -> bytes:
+        """Give the file that holds the view, JSON."""
+        return msgspec.json.encode(self._state)
 
     @staticmethod
-    def load(files: Mapping[str, bytes], fields: tuple[Field, ...]) -> LinearView:
-        """Make the view from its files."""
-        state = msgspec.json.decode(files["encoders.json"], type=_State)
-        arrays = unpack_arrays(files["encoders.npz"]) if state.vocabularies else {}
-        terms = {name: Terms(known, arrays[f"{name}/idf"]) for name, known in state.vocabularies.items()}
-        return LinearView(fields, state, terms)
+    def load(file: bytes, fields: tuple[Field, ...], texts: Texts) -> LinearView:
+        """Make the view from its file."""
+        return LinearView(fields, msgspec.json.decode(file, type=_State), texts)
 
 
-def fit_linear_view(fields: tuple[Field, ...], columns: Mapping[str, Sequence[Any]]) -> tuple[LinearView, Sparse]:
+def fit_linear_view(
+    fields: tuple[Field, ...], columns: Mapping[str, Sequence[Any]], texts: Texts, rows: TextRows
+) -> tuple[LinearView, Sparse]:
     """Fit the encoders on training rows and give them with the encoded rows."""
-    n = len(columns[fields[0].name])
-    table = _numbers(fields, columns, n)
-    texts = {field.name: fit_terms(columns[field.name]) for field in fields if field.type == "text"}
+    table = _numbers(fields, columns, len(columns[fields[0].name]))
     state = _State(
         numbers=[_fit_number(table[:, j]) for j in range(table.shape[1])],
         levels={field.name: _levels(columns[field.name]) for field in fields if field.type in ("category", "boolean")},
-        vocabularies={name: list(terms.vocabulary) for name, (terms, _) in texts.items()},
     )
-    view = LinearView(fields, state, {name: terms for name, (terms, _) in texts.items()})
-    return view, view.encode_with(columns, {name: rows for name, (_, rows) in texts.items()})
+    view = LinearView(fields, state, texts)
+    return view, view.encode(columns, rows)
 
 
 def _numbers(fields: tuple[Field, ...], columns: Mapping[str, Sequence[Any]], n: int) -> Floats:

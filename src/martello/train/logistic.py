@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from martello.errors import IntegrityError
 from martello.spec.schema import Field
 from martello.train.arrays import pack_arrays, probabilities, unpack_arrays
-from martello.train.folds import inner_folds, log_loss
+from martello.train.folds import inner_folds
 from martello.train.learner import Columns, Fitted, Floats, TrainingData
 from martello.train.linear_view import LinearView, fit_linear_view
+from martello.train.ridge import Ridge, as_matrix, choose_strength, solve
+from martello.train.texts import TextRows, Texts, fit_texts
 
-__all__ = ["Logistic"]
-
-#: Inverse strengths of the ridge that are tried, strongest ridge first.
-_STRENGTHS = (0.1, 1.0, 10.0)
+__all__ = ["Linear", "Logistic", "linear_files", "load_linear"]
 
 
 class Logistic:
@@ -29,20 +26,17 @@ class Logistic:
     name = "logistic"
 
     def fit(self, data: TrainingData, *, seed: int, settings: Mapping[str, Any] | None = None) -> Fitted:
-        """Fit, choosing the strength of the ridge unless `settings` gives it as ``C``."""
-        import sklearn.linear_model  # noqa: F401 - its libraries must be there for their threads to be limited
-        from scipy.sparse import csr_matrix
-        from threadpoolctl import threadpool_limits
+        """Fit, choosing the strength of the ridge and the terms unless `settings` gives them as ``C`` and ``runs``."""
+        known = settings or {}
+        texts, rows = fit_texts(data, seed=seed, with_runs=known.get("runs"))
+        view, cells = fit_linear_view(data.fields, data.columns, texts, rows)
+        matrix = as_matrix(cells)
+        strength = float(known["C"]) if settings else choose_strength(matrix, data, list(inner_folds(data, seed=seed)))
+        ridge = solve(matrix, data.codes, data.weights, strength)
+        files = texts.files() | linear_files(view, ridge)
+        return Fitted(settings={"C": strength, "runs": texts.has_runs, "columns": view.width}, files=files)
 
-        view, cells = fit_linear_view(data.fields, data.columns)
-        matrix = csr_matrix((cells.values, (cells.rows, cells.columns)), shape=(cells.n, cells.width))
-        with threadpool_limits(1):  # the number of threads decides the last bits
-            strength = float(settings["C"]) if settings else _choose_strength(matrix, data, seed)
-            weights, intercepts = _solve(matrix, data.codes, data.weights, strength)
-        files = view.files() | {"weights.npz": pack_arrays({"weights": weights, "intercepts": intercepts})}
-        return Fitted(settings={"C": strength, "columns": view.width}, files=files)
-
-    def load(self, files: Mapping[str, bytes], *, fields: tuple[Field, ...], classes: tuple[str, ...]) -> _Linear:
+    def load(self, files: Mapping[str, bytes], *, fields: tuple[Field, ...], classes: tuple[str, ...]) -> _Scorer:
         """Make the scorer from the view and the weights.
 
         Raises
@@ -50,48 +44,49 @@ class Logistic:
         IntegrityError
             ``train.not-weights`` when the weights are not for these inputs and classes.
         """
-        arrays = unpack_arrays(files["weights.npz"])
-        view = LinearView.load(files, fields)
-        expected = (view.width, 1 if len(classes) == 2 else len(classes))
-        if arrays["weights"].shape != expected:
-            raise IntegrityError(
-                "train.not-weights",
-                f"the weights have shape {arrays['weights'].shape}",
-                where="weights.npz",
-                expected=f"shape {expected}, for the declared inputs and classes",
-                fix="restore the file, or train again",
-            )
-        return _Linear(view, arrays["weights"], arrays["intercepts"])
+        texts = Texts.load(files)
+        return _Scorer(texts, load_linear(files, texts, fields=fields, n_classes=len(classes)))
 
 
-class _Linear:
+class _Scorer:
+    def __init__(self, texts: Texts, linear: Linear) -> None:
+        self._texts = texts
+        self._linear = linear
+
+    def scores(self, columns: Columns) -> Floats:
+        return probabilities(self._linear.logits(columns, self._texts.encode(columns)))
+
+
+class Linear:
+    """A fitted view and the weights of its pieces."""
+
     def __init__(self, view: LinearView, weights: Floats, intercepts: Floats) -> None:
         self._view = view
         self._weights = weights
         self._intercepts = intercepts
 
-    def scores(self, columns: Columns) -> Floats:
-        return probabilities(self._view.encode(columns).dot(self._weights) + self._intercepts)
+    def logits(self, columns: Columns, texts: TextRows) -> Floats:
+        """Give logits of shape (n, 1 or K), the same in every bit for a row alone and in a batch."""
+        return self._view.encode(columns, texts).dot(self._weights) + self._intercepts
 
 
-def _choose_strength(matrix: Any, data: TrainingData, seed: int) -> float:
-    """Give the strength with the lowest held-out log loss; the strongest ridge where nothing can be held out."""
-    folds = list(inner_folds(data, seed=seed))
-    if not folds:
-        return _STRENGTHS[0]
-    losses = np.zeros(len(_STRENGTHS))
-    for kept, out in folds:
-        for i, strength in enumerate(_STRENGTHS):
-            weights, intercepts = _solve(matrix[kept], data.codes[kept], data.weights[kept], strength)
-            scores = probabilities(matrix[out] @ weights + intercepts)
-            losses[i] += log_loss(scores, data.codes[out], data.weights[out]) * data.weights[out].sum()
-    return _STRENGTHS[int(np.argmin(losses))]
+def linear_files(view: LinearView, ridge: Ridge) -> dict[str, bytes]:
+    """Give the files of a linear model, beside those of its texts."""
+    weights = pack_arrays({"weights": ridge.weights, "intercepts": ridge.intercepts})
+    return {"pieces.json": view.file(), "weights.npz": weights}
 
 
-def _solve(matrix: Any, codes: Any, weights: Any, strength: float) -> tuple[Floats, Floats]:
-    """Give weights of shape (width, 1 or K) and intercepts of shape (1 or K,)."""
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=strength, solver="lbfgs", max_iter=1000, tol=1e-4)
-    model.fit(matrix, codes, sample_weight=weights)
-    return np.ascontiguousarray(model.coef_.T), model.intercept_
+def load_linear(files: Mapping[str, bytes], texts: Texts, *, fields: tuple[Field, ...], n_classes: int) -> Linear:
+    """Make a linear model from its files."""
+    arrays = unpack_arrays(files["weights.npz"])
+    view = LinearView.load(files["pieces.json"], fields, texts)
+    expected = (view.width, 1 if n_classes == 2 else n_classes)
+    if arrays["weights"].shape != expected:
+        raise IntegrityError(
+            "train.not-weights",
+            f"the weights have shape {arrays['weights'].shape}",
+            where="weights.npz",
+            expected=f"shape {expected}, for the declared inputs and classes",
+            fix="restore the file, or train again",
+        )
+    return Linear(view, arrays["weights"], arrays["intercepts"])

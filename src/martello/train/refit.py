@@ -14,13 +14,19 @@ __all__ = ["Refit", "fit_and_score", "share_of"]
 
 
 def fit_and_score(
-    train: TrainingData, dev: TrainingData, learner: str, *, seed: int, settings: Mapping[str, Any] | None = None
+    train: TrainingData,
+    dev: TrainingData,
+    learner: str,
+    *,
+    seed: int,
+    settings: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Floats:
     """Train on these rows and give the scores of the dev rows, shape (n_dev, K); nothing is kept.
 
     With the settings of an earlier fit nothing is searched for again, which is several times faster.
     """
-    fitted = fit_model(learner, train, seed=seed, settings=settings)
+    fitted = fit_model(learner, train, seed=seed, settings=settings, options=options)
     scorer = load_model(learner, classes=train.classes, fields=train.fields, files=fitted.files)
     return scorer.scores(dev.columns)
 
@@ -48,16 +54,26 @@ class Refit:
         What the learner chose on all rows; kept when an input is left out, searched for anew on fewer rows.
     seed
         Seed of every random choice.
+    options
+        What is declared for the learner.
     """
 
     def __init__(
-        self, train: TrainingData, dev: TrainingData, learner: str, *, settings: Mapping[str, Any], seed: int
+        self,
+        train: TrainingData,
+        dev: TrainingData,
+        learner: str,
+        *,
+        settings: Mapping[str, Any],
+        seed: int,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self._train = train
         self._dev = dev
         self._learner = learner
         self._settings = settings
         self._seed = seed
+        self._options = options
 
     def __call__(self, *, share: float = 1.0, without: str | None = None) -> Floats:
         """Give the dev scores after training on a share of the clusters, or without one input."""
@@ -69,4 +85,4 @@ class Refit:
         if not train.fields or len(np.unique(train.codes)) < 2:  # nothing is left to learn from
             return fit_and_score(self._train, self._dev, "constant", seed=self._seed)
         settings = self._settings if share == 1.0 else None
-        return fit_and_score(train, self._dev, self._learner, seed=self._seed, settings=settings)
+        return fit_and_score(train, self._dev, self._learner, seed=self._seed, settings=settings, options=self._options)

@@ -9,7 +9,7 @@ from martello.errors import DataError, IntegrityError
 from martello.records import FeatureSet, Labels, Sample
 from martello.spec.schema import Field
 from martello.store import Store
-from martello.train.learner import TrainingData
+from martello.train.learner import UNIT, TrainingData
 
 __all__ = ["train_and_dev"]
 
@@ -46,12 +46,8 @@ def train_and_dev(
             expected="units of at least two classes",
             fix="label more units of the other class, or sample more units",
         )
-    rows = _labeled(table, "dev")
-    return (
-        train,
-        _side(table, values, rows, fields, labels.classes),
-        [str(unit) for unit in table["unit"].take(rows).to_pylist()],
-    )
+    dev = _side(table, values, _labeled(table, "dev"), fields, labels.classes)
+    return train, dev, list(dev.columns[UNIT])
 
 
 def _labeled(table: pa.Table, split: str) -> list[int]:
@@ -77,7 +73,8 @@ def _side(
     weights = 1.0 / some["inclusion_probability"].to_numpy()
     return TrainingData(
         fields=fields,
-        columns={field.name: typed[field.column].to_pylist() for field in fields},
+        columns={field.name: typed[field.column].to_pylist() for field in fields}
+        | {UNIT: [str(unit) for unit in some["unit"].to_pylist()]},
         codes=some["code"].to_numpy().astype(np.int64),
         weights=weights / weights.mean(),
         clusters=[str(cluster) for cluster in some["cluster"].to_pylist()],

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from martello.spec.schema import Field
 from martello.train.arrays import Sparse, pack_arrays, unpack_arrays
-from martello.train.text import Terms, fit_terms, text_counts
+from martello.train.text import text_counts
+from martello.train.texts import TextRows
 from martello.train.times import TIME_PARTS, time_parts
 
 __all__ = ["TreeView", "fit_tree_view"]
@@ -34,10 +35,9 @@ _COUNTS = ("length", "capitals", "digits", "marks")
 
 
 class _State(msgspec.Struct, frozen=True):
-    """What is stored as JSON: levels per category and vocabulary per text, by field name."""
+    """What is stored as JSON: levels per category, by field name."""
 
     levels: dict[str, list[str]]
-    vocabularies: dict[str, list[str]]
 
 
 class TreeView:
@@ -49,8 +49,6 @@ class TreeView:
         The inputs, in order.
     levels
         Categories by frequency, by field name.
-    terms
-        Vocabulary of each text field.
     components
         Directions of each text field, shape (terms, up to 32), float32.
     """
@@ -59,12 +57,10 @@ class TreeView:
         self,
         fields: tuple[Field, ...],
         levels: Mapping[str, Sequence[str]],
-        terms: Mapping[str, Terms],
         components: Mapping[str, npt.NDArray[np.float32]],
     ) -> None:
         self._fields = fields
         self._levels = levels
-        self._terms = terms
         self._components = components
         self._codes = {name: {level: float(code) for code, level in enumerate(known)} for name, known in levels.items()}
         self.names = tuple(name for field in fields for name in self._names_of(field))
@@ -77,18 +73,14 @@ class TreeView:
             return [f"{field.name} {part}" for part in (*_COUNTS, *components)]
         return [field.name]
 
-    def encode(self, columns: Mapping[str, Sequence[Any]]) -> Floats:
-        """Give the table, shape (n, len(names)), row by row in memory."""
-        return self.encode_with(columns, {name: terms.encode(columns[name]) for name, terms in self._terms.items()})
-
-    def encode_with(self, columns: Mapping[str, Sequence[Any]], texts: Mapping[str, Sparse]) -> Floats:
-        """Give the table when the rows of the texts are known already."""
+    def encode(self, columns: Mapping[str, Sequence[Any]], texts: TextRows) -> Floats:
+        """Give the table of columns and the rows of their texts, shape (n, len(names)), row by row in memory."""
         n = len(columns[self._fields[0].name])
         table = np.empty((n, len(self.names)), dtype=np.float64)
         place = 0
         for field in self._fields:
             if field.type == "text":
-                part = self._encode_text(field.name, columns[field.name], texts[field.name])
+                part = self._encode_text(field.name, columns[field.name], texts[field.name, "words"])
             else:
                 part = self._encode_value(field, columns[field.name])
             width = part.shape[1] if part.ndim == 2 else 1
@@ -109,37 +101,24 @@ class TreeView:
 
     def files(self) -> dict[str, bytes]:
         """Give the files that hold the view."""
-        state = _State(
-            levels={name: list(known) for name, known in self._levels.items()},
-            vocabularies={name: list(terms.vocabulary) for name, terms in self._terms.items()},
-        )
-        files = {"encoders.json": msgspec.json.encode(state)}
-        if self._terms:
-            files["encoders.npz"] = pack_arrays(
-                {f"{name}/idf": terms.idf for name, terms in self._terms.items()}
-                | {f"{name}/components": directions for name, directions in self._components.items()}
-            )
-        return files
+        files = {"encoders.json": msgspec.json.encode(_State({name: list(own) for name, own in self._levels.items()}))}
+        return files | ({"encoders.npz": pack_arrays(self._components)} if self._components else {})
 
     @staticmethod
     def load(files: Mapping[str, bytes], fields: tuple[Field, ...]) -> TreeView:
         """Make the view from its files."""
         state = msgspec.json.decode(files["encoders.json"], type=_State)
-        arrays = unpack_arrays(files["encoders.npz"]) if state.vocabularies else {}
-        terms = {name: Terms(known, arrays[f"{name}/idf"]) for name, known in state.vocabularies.items()}
-        components = {name: arrays[f"{name}/components"] for name in terms}
-        return TreeView(fields, state.levels, terms, components)
+        return TreeView(fields, state.levels, unpack_arrays(files["encoders.npz"]) if "encoders.npz" in files else {})
 
 
 def fit_tree_view(
-    fields: tuple[Field, ...], columns: Mapping[str, Sequence[Any]], *, seed: int
+    fields: tuple[Field, ...], columns: Mapping[str, Sequence[Any]], rows: TextRows, *, seed: int
 ) -> tuple[TreeView, Floats]:
     """Fit the encoders on training rows and give them with the encoded rows."""
     levels = {field.name: _levels(columns[field.name]) for field in fields if field.type == "category"}
-    texts = {field.name: fit_terms(columns[field.name]) for field in fields if field.type == "text"}
-    components = {name: _directions(rows, seed) for name, (_, rows) in texts.items()}
-    view = TreeView(fields, levels, {name: terms for name, (terms, _) in texts.items()}, components)
-    return view, view.encode_with(columns, {name: rows for name, (_, rows) in texts.items()})
+    components = {name: _directions(text, seed) for (name, kind), text in rows.items() if kind == "words"}
+    view = TreeView(fields, levels, components)
+    return view, view.encode(columns, rows)
 
 
 def _levels(values: Sequence[str | None]) -> list[str]:
