@@ -16,7 +16,7 @@ class Command(NamedTuple):
 
 
 #: The words of the loop that are built, in order.
-WORDS = ("spec", "sample", "label", "features", "train", "evaluate", "ship", "serve", "experiment", "iterate")
+WORDS = ("spec", "sample", "label", "features", "train", "evaluate", "ship", "serve", "order", "experiment", "iterate")
 
 COMMANDS = (
     Command("spec", "write, check or show the agreement in martello.toml", "martello.cli.spec"),
@@ -27,6 +27,7 @@ COMMANDS = (
     Command("evaluate", "choose the threshold on dev and ask gold; or judge a file of scores", "martello.cli.evaluate"),
     Command("ship", "pass the gate and write the release", "martello.cli.word"),
     Command("serve", "answer over HTTP with a release, log every decision", "martello.cli.serve"),
+    Command("order", "say whether results were re-arranged after they left the API", "martello.cli.order"),
     Command("experiment", "compare what happened with what gold promised", "martello.cli.word"),
     Command("iterate", "measure what to do next", "martello.cli.word"),
     Command("traffic", "compare what was sampled with what the product meets", "martello.cli.traffic"),
