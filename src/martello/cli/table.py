@@ -28,7 +28,11 @@ COMMANDS = (
     Command("ship", "pass the gate and write the release", "martello.cli.word"),
     Command("serve", "answer over HTTP with a release, log every decision", "martello.cli.serve"),
     Command("order", "say whether results were re-arranged after they left the API", "martello.cli.order"),
-    Command("experiment", "compare what happened with what gold promised", "martello.cli.word"),
+    Command(
+        "experiment",
+        "compare what happened with what gold promised; or plan and judge a test on files",
+        "martello.cli.experiment",
+    ),
     Command("iterate", "measure what to do next", "martello.cli.word"),
     Command("traffic", "compare what was sampled with what the product meets", "martello.cli.traffic"),
     Command("run", "go round the loop as far as possible without a person", "martello.cli.run"),
