@@ -122,8 +122,8 @@ class Sample(Record, frozen=True, kw_only=True, tag="sample"):
     """Units drawn with known inclusion probability, divided without leakage.
 
     `units` holds a row per drawn unit: `unit`, `inclusion_probability`, `stratum`, `split`, `cluster`, `time` (int64
-    microseconds, UTC, or null), the declared inputs, `label` with its `author`, and the slice columns. `aside` are drawn units that would
-    straddle a side; `reserve` are units outside the sample, kept for a rehearsal.
+    microseconds, UTC, or null), the declared inputs, `label` with its `author`, and the slice columns. `aside` are
+    drawn units that would straddle a side; `reserve` are units outside the sample, kept for a rehearsal.
     """
 
     design: str
@@ -283,10 +283,10 @@ class LabelCost(_Value, frozen=True, kw_only=True):
 
 
 class BoughtGold(_Value, frozen=True, kw_only=True):
-    """How gold was asked when its labels are bought one by one, until the answer is known.
+    """How gold was asked when labels cost something: one by one until the answer is known, or a number fixed before.
 
-    `floors` are what had to be shown of the pool, by claim: higher than agreed where the verdict is about the population
-    the pool was drawn from.
+    `floors` are what had to be shown of the pool, by claim: higher than agreed where the verdict is about the
+    population the pool was drawn from.
     """
 
     n_pool: int
@@ -298,6 +298,7 @@ class BoughtGold(_Value, frozen=True, kw_only=True):
     restarts: int  # how often a changed model made the evidence begin anew
     holds_for: Literal["population", "pool"]
     floors: dict[str, float]
+    is_fixed: bool = False  # drawn plainly at random, all of `budget` answered, then judged once
 
 
 class ShippedComparison(_Value, frozen=True, kw_only=True):

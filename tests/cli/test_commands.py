@@ -16,7 +16,8 @@ from martello.cli.terminal import columns
 def test_every_command_has_help_json_and_project() -> None:
     for command in COMMANDS:
         parser = build_parser(only=command)
-        words = [command.name, *(["check"] if command.name == "spec" else []), "--json", "--project", "x"]
+        needed = {"spec": ["check"], "order": ["audit", "decisions", "renders"]}.get(command.name, [])
+        words = [command.name, *needed, "--json", "--project", "x"]
         parsed = parser.parse_args(words)
         assert (parsed.json, parsed.project) == (True, "x")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,18 +89,6 @@ def messages(shared) -> tuple[pa.Table, dict[str, str]]:
     return pa.table({"id": ids, "text": table["text"]}), dict(zip(ids, table["label"].to_pylist(), strict=True))
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
-
-
 def plain(text: str) -> str:
     """A text as a browser shows it: runs of space are one."""
     return " ".join(text.split())
@@ -117,6 +103,8 @@ def answer_all(project: Path, chromium: Any, server: Answering, of_text: dict[st
         page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
         page.set_default_timeout(20_000)
         page.goto(json.loads(invited.stdout)["link"])
+        page.wait_for_url("**/label")  # the link leads there by a page of its own
+        page.wait_for_load_state()
         pages[name] = page
     key = {"ham": "1", "spam": "2"}
     other = {"ham": "spam", "spam": "ham"}

@@ -196,9 +196,9 @@ def test_an_exhausted_budget_is_said_and_no_verdict_made_up(tmp_path):
     assert meter.sentence.startswith("Still open")
 
 
-def test_more_than_two_classes_or_scores_of_another_pool_are_refused_by_name(tmp_path):
+def test_no_positive_answer_or_scores_of_another_pool_are_refused_by_name(tmp_path):
     with pytest.raises(DataError) as caught:
-        gold_room(tmp_path, classes=("a", "b", "yes"))
+        gold_room(tmp_path, classes=("a", "b", "c"), positive=None)
     assert caught.value.code == "label.engine-binary-only"
     with pytest.raises(DataError) as caught:
         gold_room(tmp_path, gold=msgspec.structs.replace(GOLD, scores=SCORES[:-1]))

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binom
 
 from label.room_world import GOLD, SCORES, N, gold_room, label
-from martello.label.meter import GoldMeter, saved, training_meter
+from martello.label.meter import GoldMeter, Track, saved, training_meter
 from martello.label.reading import plain_reading
 from martello.stats.certification import Certification
 from martello.stats.estimate import Verdict
@@ -84,13 +84,12 @@ def test_the_picture_narrows_and_is_the_same_after_a_restart(tmp_path):
 
 
 def test_the_picture_never_has_more_than_two_hundred_points():
-    meter, process = GoldMeter(), decided(0.60)
+    track, interval = Track(), decided(0.60).interval
     for n in range(1, 1500):
-        meter._note(n, process.interval) if n % 100 == 0 else meter._points.setdefault("precision", []).append(
-            (n, 0.0, 0.5, 1.0)
-        )
-    assert len(meter._history("precision")) <= 200
-    assert meter._history("precision")[-1][0] == 1499
+        track.note(n, interval)
+    (claim,) = track.claims({"precision": 0.6}, interval)
+    assert 100 < len(claim.history) <= 200
+    assert (claim.history[0][0], claim.history[-1][0]) == (1, 1499)
 
 
 def test_slices_are_named_for_people_and_the_least_certain_is_told(tmp_path):

@@ -4,7 +4,7 @@ import adult_records as world
 import msgspec
 import pytest
 
-from martello.records import Evaluation, Finding, Model
+from martello.records import Condition, Evaluation, Finding, Model
 from martello.ship.gate import NOTES, assess_gate
 from martello.spec.schema import Owners, Requirement
 from martello.stats.estimate import NotEstimable, Verdict
@@ -20,7 +20,7 @@ def evidence(**changes) -> tuple[Evaluation, Model]:
     return msgspec.structs.replace(evaluation, **{"claims": kept, **changes}), story.records["model"]
 
 
-def ask(evaluation, model, *, requirement=REQUIREMENT, owners=OWNERS, findings=()):
+def ask(evaluation, model, *, requirement=REQUIREMENT, owners=OWNERS, findings=(), parity=None):
     return assess_gate(
         evaluation=evaluation,
         model=model,
@@ -28,6 +28,7 @@ def ask(evaluation, model, *, requirement=REQUIREMENT, owners=OWNERS, findings=(
         requirement=requirement,
         findings=findings,
         parents=("evaluation-1",),
+        parity=parity,
     )
 
 
@@ -151,3 +152,11 @@ def test_a_claim_that_only_this_looks_certainty_leaves_open_says_so():
     puzzling = msgspec.structs.replace(first, low=0.792, verdict=Verdict.UNDECIDED)
     gate = ask(msgspec.structs.replace(evaluation, claims=(puzzling, *rest)), model)
     assert "it may be 79.2 % at the certainty left for this look" in gate.conditions[0].because
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_features_that_serving_saw_otherwise_keep_the_gate_shut(verdict):
+    seen = Condition(name="serving saw what training computes", verdict=verdict, because="So it was.")
+    gate = ask(*evidence(), parity=seen)
+    assert seen in gate.conditions
+    assert gate.verdict is verdict

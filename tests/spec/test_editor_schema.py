@@ -11,7 +11,7 @@ import pytest
 from martello.errors import SpecError
 from martello.spec.editor_schema import editor_schema, spec_reference
 from martello.spec.load import parse_spec
-from martello.spec.schema import Spec
+from martello.spec.schema import Feature, Field, Source, Spec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spec.md").read_text(encoding="utf-8")
 
@@ -47,8 +47,14 @@ def test_the_schema_takes_inputs_in_the_form_of_the_file():
     schema = editor_schema()
     short, long = schema["properties"]["input"]["additionalProperties"]["anyOf"]
     assert set(short["enum"]) == {"number", "integer", "category", "text", "boolean", "time"}
-    assert set(definition(schema, long)["properties"]) == {"type", "optional", "description"}
+    assert set(definition(schema, long)["properties"]) == {"type", "optional", "description", "feature_only"}
     assert definition(schema, long)["required"] == ["type"]
+
+
+def test_the_schema_takes_features_as_expressions_or_tables_and_sources_as_tables():
+    tables = editor_schema()["properties"]
+    assert [each.get("type") for each in tables["feature"]["additionalProperties"]["anyOf"]] == ["string", None]
+    assert set(tables["source"]["additionalProperties"]) == {"$ref"}
 
 
 def test_every_reference_of_the_schema_leads_somewhere():
@@ -67,8 +73,13 @@ def test_the_reference_names_every_key_once_in_its_table():
     leaves = {
         path for path in keys_of_struct(Spec) if not any(p[: len(path)] == path != p for p in keys_of_struct(Spec))
     }
-    inputs = {("input", "NAME", key) for key in ("type", "optional", "description")}
-    assert documented == (leaves - {("input",)}) | inputs
+    named = {
+        (table, "NAME", field.encode_name)
+        for table, kind in (("input", Field), ("source", Source), ("feature", Feature))
+        for field in msgspec.structs.fields(kind)
+        if field.encode_name != "name"
+    }
+    assert documented == (leaves - {("input",), ("source",), ("feature",)}) | named
 
 
 def test_every_key_has_a_meaning_in_the_reference():

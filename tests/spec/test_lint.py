@@ -46,9 +46,9 @@ INPUT = Field(name="other", type="text")
         (
             {
                 "task": Task(name="i", question="?", kind="multiclass"),
-                "output": Output(source="annotators", classes=("a", "b", "c")),
+                "output": Output(source="annotators", classes=("a", "b")),
             },
-            "spec.not-in-this-version",
+            "spec.no-classes",
         ),
         ({"label": Label(show={"nose": "image"})}, "spec.shows-no-input"),
         ({"output": Output(source="outcomes", positive="yes")}, "spec.not-in-this-version"),

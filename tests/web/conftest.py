@@ -1,24 +1,29 @@
-"""A real Chromium, and real servers of a small campaign, for tests of the web face."""
+"""Real servers of a small campaign, and tabs of a real browser, for tests of the web face."""
 
 from __future__ import annotations
 
-import shutil
+from functools import wraps
 from importlib import resources
 
 import pytest
+import vl_convert
 from labeling_world import Served
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once():
+    """Draw equal pictures once: drawing is what a report costs."""
+    draw, drawn = vl_convert.vegalite_to_svg, {}
+
+    @wraps(draw)
+    def remembering(spec, **options):
+        if spec not in drawn:
+            drawn[spec] = draw(spec, **options)
+        return drawn[spec]
+
+    vl_convert.vegalite_to_svg = remembering
+    yield
+    vl_convert.vegalite_to_svg = draw
 
 
 @pytest.fixture
@@ -103,10 +108,20 @@ class Tab:
                }}"""
         )
 
+    def assert_fits_and_keeps_nobody_out(self, where: str = "") -> None:
+        """Hold the page to every width, and to axe-core on a phone in light and on a desk in dark."""
+        for width, scheme in ((390, "light"), (1024, None), (1440, "dark")):
+            self.page.set_viewport_size({"width": width, "height": 900})
+            if scheme is not None:
+                self.page.emulate_media(color_scheme=scheme)
+            assert self.page.evaluate("document.documentElement.scrollWidth") <= width, (where, width)
+            assert scheme is None or self.violations() == [], (where, width, scheme)
+
     def violations(self) -> list[tuple[str, str]]:
         """Ask axe-core what keeps people out of this page."""
         axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
-        self.page.evaluate((resources.files(axe.__name__) / "axe.min.js").read_text(encoding="utf-8"))
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate((resources.files(axe.__name__) / "axe.min.js").read_text(encoding="utf-8"))
         found = self.page.evaluate("axe.run()")["violations"]
         return [(each["id"], each["nodes"][0]["html"]) for each in found]
 

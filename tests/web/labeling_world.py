@@ -12,6 +12,7 @@ import multiprocessing
 import signal
 import socket
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -105,6 +106,7 @@ class Served:
 
     directory: Path
     options: dict = field(default_factory=dict)
+    open: Callable[..., Room] = open_world
     port: int = 0
     process: multiprocessing.Process | None = None
 
@@ -130,7 +132,9 @@ class Served:
 
     def start(self) -> Served:
         listening, ready = _PROCESSES.Pipe(duplex=False)
-        self.process = _PROCESSES.Process(target=_main, args=(self.directory, self.port, self.options, ready))
+        self.process = _PROCESSES.Process(
+            target=_main, args=(self.directory, self.port, self.open, self.options, ready)
+        )
         self.process.start()
         ready.close()
         assert listening.recv() == self.url
@@ -162,7 +166,7 @@ class Served:
     def answers(self) -> list[tuple[str, str, str | None]]:
         """Read what is on disk once the server has stopped: (annotator, unit, answer)."""
         self.stop()
-        with open_world(self.directory / "room", **self.options) as room:
+        with self.open(self.directory / "room", **self.options) as room:
             return [
                 (name, each.view.unit, each.answer if each.act == "label" else each.act)
                 for name in ("Ada", "Bo", "lead")
@@ -177,7 +181,7 @@ class Served:
         assert (twice, kept) == ([], expected), f"twice: {twice}; on disk: {kept}; given: {expected}"
 
 
-def _main(directory: Path, port: int, options: dict, ready: Connection) -> None:
+def _main(directory: Path, port: int, open: Callable[..., Room], options: dict, ready: Connection) -> None:
     from martello.corridor.project import open_project
     from martello.web.app import create_app
     from martello.web.server import run
@@ -187,5 +191,5 @@ def _main(directory: Path, port: int, options: dict, ready: Connection) -> None:
         with open_project(options["project"]) as project:
             run(create_app(project=project, room=None, register=register), port=port, ready=ready.send)
         return
-    with open_world(directory / "room", **options) as room:
+    with open(directory / "room", **options) as room:
         run(create_app(project=None, room=room, register=register, images=directory), port=port, ready=ready.send)

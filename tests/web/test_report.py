@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 import adult_records as world
 import msgspec
 import pytest
+import vl_convert
 from rendered import html_of
 
+from martello.records import BoughtGold
 from martello.stats.estimate import Estimate
 from martello.web.report import report_html
 
@@ -91,7 +93,8 @@ def test_the_page_loads_nothing_and_runs_nothing(story):
     assert [attrs["href"] for attrs in page.all("link")] == ["data:,"]
 
 
-def test_equal_records_give_equal_pages():
+def test_equal_records_give_equal_pages(monkeypatch):
+    monkeypatch.setattr(vl_convert, "vegalite_to_svg", vl_convert.vegalite_to_svg.__wrapped__)  # drawn anew
     assert html_of.__wrapped__(world.refused) == html_of(world.refused)
 
 
@@ -248,5 +251,32 @@ def test_where_it_errs_most_is_a_table_and_says_that_dev_said_so():
     assert "marital_status = Married-civ-spouse 4,047" in text
     assert f"sex = {world.HOSTILE} and age = 48 to 90" in text
     told = world.adult()
-    told.records["evaluation"] = msgspec.structs.replace(told.records["evaluation"], worst_slices=())
-    assert "Where it errs most" not in page_from(told).text
+    nothing = {"worst_slices": (), "slices": (), "calibration": (), "curve": None}
+    told.records["evaluation"] = msgspec.structs.replace(told.records["evaluation"], **nothing)
+    assert "Where it errs most" not in page_from(told.only("evaluation")).text
+
+
+def bought_story(**changes):
+    """The adult round as it is when its gold labels were asked for one by one."""
+    told = world.adult()
+    evaluation = told.records["evaluation"]
+    bought = BoughtGold(
+        n_pool=8872, n_labels=390, n_unsure=0, budget=2000, sampler="weighted", seed=1, restarts=0, holds_for="pool",
+        floors={"precision": 0.8},
+    )  # fmt: skip
+    nothing = {"slices": (), "calibration": (), "curve": None, "confusion": (), "classes": (), "label_cost": None}
+    told.records["evaluation"] = msgspec.structs.replace(evaluation, bought=bought, **nothing)
+    return told.only("operating_point", "evaluation")
+
+
+def test_gold_that_was_asked_label_by_label_shows_its_intervals_against_what_was_agreed():
+    page = page_from(bought_story())
+    text = plain(page.text)
+    assert "What was agreed is surely met" in text
+    assert "Intervals after 390 labels, valid at whatever moment one stops." in text
+    assert "precision, agreed 80 %" in text
+    assert "What the threshold trades on dev" in text
+    assert "How gold was asked" in text
+    assert "Gold was asked one label at a time, until the verdict was known: 390 of at most 2,000" in text
+    assert "gain over the constant rule on dev" in text
+    assert page.faults == []

@@ -7,10 +7,14 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from martello.errors import EnvironmentFault
+
+if TYPE_CHECKING:
+    from martello.corridor.opened import FeaturedRelease
 
 __all__ = ["add_options", "run"]
 
@@ -24,19 +28,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
+    parser.add_argument(
+        "--events",
+        choices=("auto", "load", "none"),
+        default="auto",
+        help="read the declared events into the state: when it is empty, now, or not at all (default: auto)",
+    )
+    parser.add_argument(
+        "--state", metavar="DIR", help="where events are kept that features look back on (default: .martello/state)"
+    )
     parser.add_argument("--port", type=int, default=8377, help="port; 0 takes a free one (default: 8377)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the release, check it, and answer until stopped."""
     # Imported here and not above: the serving process holds only what it needs.
-    from martello.corridor.opened import open_served
+    from martello.corridor.opened import FeaturedRelease, open_served
     from martello.serve.server import run as answer
 
     project = Path(arguments.project)
     directory = Path(arguments.release) if arguments.release else newest_release(project)
     log = Path(arguments.log) if arguments.log else project / ".martello" / "log"
-    served = open_served(directory)
+    state = Path(arguments.state) if arguments.state else project / ".martello" / "state"
+    served = open_served(directory, state=state)
+    if isinstance(served, FeaturedRelease):
+        _fill(served, state, project, arguments.events)
     token, token_file = _token(project)
 
     def ready(port: int) -> None:
@@ -49,6 +65,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     answer(served, host=arguments.host, port=arguments.port, log_dir=log, token=token, ready=ready)
     return 0
+
+
+def _fill(served: FeaturedRelease, state: Path, project: Path, events: str) -> None:
+    """Read the declared events into the state, if that is asked for or it is empty."""
+    state.mkdir(parents=True, exist_ok=True)
+    is_empty = served.wants_events  # opens the state, so that a fault in it is said before anyone asks
+    if events == "load" or (events == "auto" and is_empty):
+        from martello.corridor.filling import fill_state
+        from martello.corridor.opened import state_file
+        from martello.settings import read_settings
+
+        filled = fill_state(state_file(state, served.declared), served.declared, project, read_settings())
+        for name, n in filled.accepted.items():
+            print(f"source {name}: {n:,} events read", file=sys.stderr)
+        if filled.faults:
+            print(f"{len(filled.faults):,} events were not taken; the first:\n{filled.faults[0]}", file=sys.stderr)
 
 
 def newest_release(project: Path) -> Path:

@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from martello.cli.terminal import paragraph, print_json, say
+from martello.corridor.agreement import load_agreement
 from martello.corridor.project import SPEC_FILE
 from martello.errors import SpecError
 from martello.spec.draft import draft_spec
 from martello.spec.editor_schema import editor_schema
 from martello.spec.lint import notes
-from martello.spec.load import load_spec, parse_spec
+from martello.spec.load import parse_spec
 from martello.store.blobs import write_atomically
 
 __all__ = ["add_options", "run"]
@@ -75,7 +76,7 @@ def _relative(file: str, directory: Path) -> str:
 
 def _check(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file or arguments.project)
-    spec = load_spec(path / SPEC_FILE if path.is_dir() else path)
+    spec = load_agreement(path / SPEC_FILE if path.is_dir() else path)
     found = notes(spec)
     if arguments.json:
         print_json({"ok": True, "notes": found})
@@ -85,7 +86,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    spec = load_spec(Path(arguments.project) / SPEC_FILE)
+    spec = load_agreement(Path(arguments.project) / SPEC_FILE)
     print_json(spec)
     return 0
 

@@ -22,7 +22,11 @@ COMMANDS = (
     Command("spec", "write, check or show the agreement in martello.toml", "martello.cli.spec"),
     Command("sample", "draw units fairly and divide them; with a file, draw from it alone", "martello.cli.sample"),
     Command("label", "open the page on which people answer; or read, take in and settle answers", "martello.cli.label"),
-    Command("features", "turn the declared inputs into typed values and look for leaks", "martello.cli.word"),
+    Command(
+        "features",
+        "compute declared inputs and features, look for leaks; show what each is worth, check serving against backfill",
+        "martello.cli.features",
+    ),
     Command("train", "train the constant rule, a logistic regression and LightGBM", "martello.cli.word"),
     Command("evaluate", "choose the threshold on dev and ask gold; or judge a file of scores", "martello.cli.evaluate"),
     Command("ship", "pass the gate and write the release", "martello.cli.word"),

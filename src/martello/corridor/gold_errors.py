@@ -67,7 +67,7 @@ def show_gold_errors(project: Project, n: int) -> list[GoldError]:
             truth=labels.classes[gold.codes[row]],
             score=float(scores[row, gold.codes[row]]),
             loss=float(losses[row]),
-            inputs={name: values[row] for name, values in gold.columns.items()},
+            inputs={field.name: gold.columns[field.name][row] for field in project.spec.input},
         )
         for row in worst
     ]

@@ -6,16 +6,20 @@ asked. The same question keeps its number however often it is put.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
+import numpy as np
 
-from martello.corridor.learning import Records, scorer_of, scores_of, side_of
+from martello.corridor.learning import Records, model_fields, scorer_of, scores_of, side_of
 from martello.corridor.units import Side, units_of
 from martello.evaluate import GoldUnits, Shipped, choose_operating_point, evaluate_on_gold, worst_slices
 from martello.evaluate.assess import error_of_look, output_of
 from martello.evaluate.bought import DevTruth, GoldPool, Terms, begin, buy_labels, judge_bought, terms_of
+from martello.evaluate.fixed import against_the_claim
+from martello.label.settled import FixedAnswers
 from martello.records import (
+    BoughtGold,
     Evaluation,
     FeatureSet,
     Frame,
@@ -36,7 +40,16 @@ from martello.stats.compare import paired_difference, unit_losses
 from martello.store import Store
 from martello.store.ledger import Ledger
 
-__all__ = ["GoldQuestion", "buys_labels", "evaluation_of", "gold_question"]
+__all__ = [
+    "GoldAnswers",
+    "GoldQuestion",
+    "all_gold",
+    "ask_gold",
+    "buys_labels",
+    "evaluation_of",
+    "gold_question",
+    "operating_point_of",
+]
 
 
 def buys_labels(spec: Spec) -> bool:
@@ -69,32 +82,52 @@ class GoldQuestion(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms | None
 
 
+class GoldAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """What people have answered about gold.
+
+    Attributes
+    ----------
+    certification
+        Gives the certification of a question as far as people have answered; two classes.
+    fixed
+        Gives the answers over a pool of which a fixed number was asked for; several classes.
+    """
+
+    certification: Callable[[GoldQuestion], Certification]
+    fixed: Callable[[Sequence[str]], FixedAnswers | None]
+
+
 def evaluation_of(
     store: Store,
     ledger: Ledger,
     spec: Spec,
     records: Records,
-    answered: Callable[[GoldQuestion], Certification] | None = None,
+    people: GoldAnswers | None = None,
 ) -> tuple[OperatingPoint, Evaluation]:
     """Choose the threshold on dev, write down that gold is asked, ask gold.
 
     Parameters
     ----------
-    answered
-        Gives the certification as far as people have answered; None where a column holds the answers.
+    people
+        What people have answered; None where a column holds the answers.
     """
     model = the(Model, records)
     if len(model.classes) == 2 and buys_labels(spec):
         question = gold_question(store, ledger, spec, records)
         if question.terms is not None:
+            answered = people.certification if people else None
             return question.point, _judge_one_by_one(store, spec, records, question, answered)
-    dev, gold = side_of(store, records, "dev"), side_of(store, records, "gold")
-    point = _operating_point(store, spec, records, dev, len(gold.unit))
-    look = _ask(ledger, spec, records, point)
+    dev, bought = side_of(store, records, "dev"), None
+    gold = side_of(store, records, "gold")
+    if people is not None:
+        gold, bought = _answered_gold(store, spec, records, people)
+    point = operating_point_of(store, spec, records, dev, len(gold.unit))
+    look = ask_gold(ledger, spec, records, point)
+    scores = scorer_of(store, spec, model, model.learner).scores(gold.columns)
     evaluation = evaluate_on_gold(
         GoldUnits(
-            truth=gold.codes,
-            scores=scorer_of(store, spec, model, model.learner).scores(gold.columns),
+            truth=against_the_claim(gold.codes, scores),
+            scores=scores,
             constant=scorer_of(store, spec, model, "constant").scores(gold.columns),
             weight=gold.weight,
             cluster=gold.cluster,
@@ -108,20 +141,56 @@ def evaluation_of(
         parents=(record_id(point), record_id(model), record_id(the(Sample, records))),
         worst_slices=_worst(store, spec, records, dev),
         shipped=_shipped(store, ledger, spec, records, gold),
+        bought=bought,
     )
     return point, evaluation
+
+
+def all_gold(store: Store, records: Records) -> Side:
+    """Give every gold unit, answered or not."""
+    sample, labels, features = the(Sample, records), the(Labels, records), the(FeatureSet, records)
+    return units_of(store, sample, labels, features, "gold", only_labeled=False)
+
+
+def _answered_gold(store: Store, spec: Spec, records: Records, people: GoldAnswers) -> tuple[Side, BoughtGold]:
+    """Give the gold units that people were asked about, in the pool's order, -1 for unsure."""
+    pool = all_gold(store, records)
+    found = people.fixed(pool.unit)
+    assert found is not None  # the stage waits until all are there
+    code = {name: number for number, name in enumerate(the(Model, records).classes)}
+    rows = [i for i, unit in enumerate(pool.unit) if unit in found.answers]
+    given = [found.answers[pool.unit[i]] for i in rows]
+    side = Side(
+        unit=[pool.unit[i] for i in rows],
+        codes=np.asarray([-1 if answer is None else code[answer] for answer in given], dtype=np.int64),
+        weight=pool.weight[rows],
+        cluster=None if pool.cluster is None else pool.cluster[rows],
+        columns={name: [values[i] for i in rows] for name, values in pool.columns.items()},
+        slices={name: [values[i] for i in rows] for name, values in pool.slices.items()},
+    )
+    bought = BoughtGold(
+        n_pool=len(pool.unit),
+        n_labels=len(rows),
+        n_unsure=given.count(None),
+        budget=found.size,
+        sampler="random",
+        seed=spec.sample.seed,
+        restarts=0,
+        holds_for="population",
+        floors={},
+        is_fixed=True,
+    )
+    return side, bought
 
 
 def gold_question(store: Store, ledger: Ledger, spec: Spec, records: Records) -> GoldQuestion:
     """Say what will be asked of gold, and write down that it is asked."""
     model = the(Model, records)
     dev = side_of(store, records, "dev")
-    gold = units_of(
-        store, the(Sample, records), the(Labels, records), the(FeatureSet, records), "gold", only_labeled=False
-    )
+    gold = all_gold(store, records)
     most = min(spec.requirement.label_budget or len(gold.unit), len(gold.unit))
-    point = _operating_point(store, spec, records, dev, most)
-    look = _ask(ledger, spec, records, point)
+    point = operating_point_of(store, spec, records, dev, most)
+    look = ask_gold(ledger, spec, records, point)
     error = error_of_look(spec.requirement, look)
     pool = GoldPool(
         scores=scorer_of(store, spec, model, model.learner).scores(gold.columns)[:, 1],
@@ -181,7 +250,8 @@ def _judge_one_by_one(
     )
 
 
-def _operating_point(store: Store, spec: Spec, records: Records, dev: Side, gold_n: int) -> OperatingPoint:
+def operating_point_of(store: Store, spec: Spec, records: Records, dev: Side, gold_n: int) -> OperatingPoint:
+    """Choose the threshold on dev."""
     model = the(Model, records)
     first_error = error_of_look(spec.requirement, 1)
     assert first_error is not None
@@ -198,7 +268,8 @@ def _operating_point(store: Store, spec: Spec, records: Records, dev: Side, gold
     )
 
 
-def _ask(ledger: Ledger, spec: Spec, records: Records, point: OperatingPoint) -> int:
+def ask_gold(ledger: Ledger, spec: Spec, records: Records, point: OperatingPoint) -> int:
+    """Write down that gold is asked and give the number of this look; the same question keeps its number."""
     asked_by = content_id("question", f"{record_id(point)} {spec.requirement}".encode())
     return ledger.look_at_gold(gold=gold_id(spec, the(Frame, records), the(Sample, records)), asked_by=asked_by)
 
@@ -209,7 +280,7 @@ def _worst(store: Store, spec: Spec, records: Records, dev: Side) -> tuple[Worst
     return worst_slices(
         unit_losses(dev.codes, scores),
         dev.columns,
-        spec.input,
+        model_fields(spec, the(FeatureSet, records)),
         weight=dev.weight,
         cluster=dev.cluster,
         level=spec.requirement.level,

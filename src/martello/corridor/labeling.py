@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from martello.corridor.judging import GoldQuestion, gold_question
+from martello.corridor.fixed_gold import fixed_plan
+from martello.corridor.judging import GoldAnswers, GoldQuestion, gold_question
+from martello.corridor.learning import Records
 from martello.corridor.project import Project
 from martello.corridor.stages import Listener
 from martello.corridor.suggesting import Suggestions
@@ -24,12 +26,13 @@ from martello.errors import DataError
 from martello.evaluate.bought import read_bought
 from martello.features.compute import typed_table
 from martello.features.values import Reader
+from martello.label.choose_fixed import FixedPlan
 from martello.label.choose_gold import GoldPlan
 from martello.label.choose_training import TrainingPlan
 from martello.label.contract import Purpose, ShownField, UnitView
 from martello.label.reading import Reading
 from martello.label.register import Register
-from martello.label.room import Room, RoomPlan, gold_certification, open_room, settled_answers
+from martello.label.room import Room, RoomPlan, fixed_answers, gold_certification, open_room, settled_answers
 from martello.records import Model, Sample, the
 from martello.spec.schema import Field, Label, Spec
 from martello.stats.active_sampling import TrainingMethod
@@ -111,9 +114,10 @@ def _training_room(project: Project) -> Room:
     target = spec.label.start if answered < spec.label.start else answered + _MORE
     learned = units.filter(pc.equal(units["split"], pa.scalar("train")))
     typed = typed_table(Reader(spec.input, spec.population.missing), learned)
+    seen = tuple(field for field in spec.input if not field.feature_only)  # features would cost a backfill: not here
     sampler = Suggestions(
-        spec.input,
-        {field.name: typed[field.column].to_pylist() for field in spec.input},
+        seen,
+        {field.name: typed[field.column].to_pylist() for field in seen},
         classes=spec.output.classes,
         n_units=learned.num_rows,
         method=_METHODS[spec.label.choose],
@@ -137,16 +141,21 @@ def _gold_room(project: Project) -> Room:
             expected="answers of train and dev units first, then `martello run`",
             fix="martello label --for training",
         )
-    question = gold_question(project.store, project.ledger, project.spec, records)
-    _check_provable(question)
+    keys, plan = (_certified if len(the(Model, records).classes) == 2 else _fixed)(project, records)
     units = _units(project.store, the(Sample, records), ("gold",))
     return open_room(
-        label_directory(project.directory),
-        _plan(project, "gold"),
-        question.unit,
-        _view(project.spec, units),
-        gold=_gold_plan(project.spec, question, the(Model, records).learner),
+        label_directory(project.directory), _plan(project, "gold"), keys, _view(project.spec, units), gold=plan
     )
+
+
+def _certified(project: Project, records: Records) -> tuple[list[str], GoldPlan | FixedPlan]:
+    question = gold_question(project.store, project.ledger, project.spec, records)
+    _check_provable(question)
+    return question.unit, _gold_plan(project.spec, question, the(Model, records).learner)
+
+
+def _fixed(project: Project, records: Records) -> tuple[list[str], GoldPlan | FixedPlan]:
+    return fixed_plan(project.store, project.ledger, project.spec, records)
 
 
 def _check_provable(question: GoldQuestion) -> None:
@@ -198,15 +207,18 @@ def _reading(spec: Spec, question: GoldQuestion) -> Reading:
     )
 
 
-def answered_gold(directory: Path, spec: Spec, learner: str) -> Callable[[GoldQuestion], Certification]:
-    """Give what turns a question to gold into the certification, as far as people have answered."""
+def answered_gold(directory: Path, spec: Spec, learner: str) -> GoldAnswers:
+    """Give what people have answered about gold."""
+    book = label_directory(directory)
 
-    def answer(question: GoldQuestion) -> Certification:
+    def certification(question: GoldQuestion) -> Certification:
         plan = _gold_plan(spec, question, learner)
         assert spec.output.positive is not None
-        return gold_certification(label_directory(directory), plan, question.unit, spec.output.positive)
+        return gold_certification(book, plan, question.unit, spec.output.positive)
 
-    return answer
+    return GoldAnswers(
+        certification=certification, fixed=lambda units: fixed_answers(book, units, seed=spec.sample.seed)
+    )
 
 
 def _plan(project: Project, purpose: Purpose) -> RoomPlan:

@@ -16,12 +16,12 @@ from typing import Literal
 import msgspec
 
 from martello._version import __version__
+from martello.corridor.agreement import load_agreement
 from martello.corridor.stages import STAGES, Listener, Stage, StageContext, Waiting
 from martello.errors import EnvironmentFault, IntegrityError, SpecError, nearest
 from martello.records import AnyRecord, Gate, content_id, kind_of, record_id
 from martello.settings import Settings, read_settings
 from martello.spec.lint import notes
-from martello.spec.load import load_spec
 from martello.spec.schema import Spec
 from martello.stats.estimate import Verdict
 from martello.store import Store
@@ -86,7 +86,7 @@ class Project:
     def __init__(self, directory: Path, *, settings: Settings | None = None) -> None:
         self.directory = directory
         self.settings = settings or read_settings()
-        self.spec: Spec = load_spec(directory / SPEC_FILE)
+        self.spec: Spec = load_agreement(directory / SPEC_FILE)
         self.state_directory = directory / ".martello"
         self.store = Store(self.state_directory)
         self._ledger: Ledger | None = None

@@ -7,15 +7,30 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
 
-from martello.corridor.learning import candidate_of
-from martello.corridor.opened import MODEL_PREFIX, Contract, OpenedRelease, open_served
+from martello.corridor.agreement import declared_features
+from martello.corridor.filling import fill_state
+from martello.corridor.learning import candidate_of, scorer_of
+from martello.corridor.opened import (
+    DECLARATION,
+    MODEL_PREFIX,
+    Contract,
+    FeaturedRelease,
+    OpenedRelease,
+    make_release,
+    open_served,
+    state_file,
+)
+from martello.corridor.parity import PARITY, parity_condition
 from martello.corridor.units import Side, units_of
 from martello.errors import IntegrityError, MartelloError
+from martello.features.declared import DeclaredFeatures
 from martello.records import (
     AnyRecord,
     Evaluation,
@@ -32,6 +47,7 @@ from martello.records import (
     the,
 )
 from martello.serve.rehearse import rehearse
+from martello.settings import Settings
 from martello.ship.cards import datasheet, model_card, runbook
 from martello.ship.gate import assess_gate
 from martello.ship.release import open_release, seal, write_release
@@ -41,7 +57,6 @@ from martello.spec.schema import Field, Spec
 from martello.stats.estimate import Verdict
 from martello.store import Store
 from martello.store.blobs import write_atomically
-from martello.train.learner import load_model
 
 __all__ = ["gate_and_release", "rehearsal_of", "release_directory", "release_stands"]
 
@@ -49,7 +64,9 @@ Records = Mapping[str, AnyRecord]
 _SELFTEST_ROWS = 50
 
 
-def gate_and_release(store: Store, directory: Path, spec: Spec, records: Records) -> tuple[AnyRecord, ...]:
+def gate_and_release(
+    store: Store, directory: Path, settings: Settings, spec: Spec, records: Records
+) -> tuple[AnyRecord, ...]:
     """Hold the evidence against the gate and, when it opens, write the release."""
     evaluation, model = the(Evaluation, records), the(Model, records)
     findings = [finding for record in records.values() for finding in getattr(record, "findings", ())]
@@ -60,6 +77,7 @@ def gate_and_release(store: Store, directory: Path, spec: Spec, records: Records
         requirement=spec.requirement,
         findings=findings,
         parents=(record_id(evaluation), record_id(model)),
+        parity=parity_condition(directory, spec, settings),
     )
     if gate.verdict is not Verdict.MET:
         return (gate,)
@@ -87,7 +105,13 @@ def release_directory(directory: Path, digest: str) -> Path:
 
 
 def release_stands(directory: Path, made: Sequence[AnyRecord]) -> bool:
-    """Say whether the release directory of a gate that opened is still there and untouched."""
+    """Say whether the release directory of a gate that opened is still there and untouched.
+
+    A gate that features kept shut does not stand: what serving saw may agree by now.
+    """
+    gates = (record for record in made if isinstance(record, Gate))
+    if any(each.name == PARITY and each.verdict is not Verdict.MET for gate in gates for each in gate.conditions):
+        return False
     release = next((record for record in made if isinstance(record, Release)), None)
     if release is None:
         return True
@@ -114,10 +138,12 @@ def _release_files(store: Store, directory: Path, spec: Spec, records: Records) 
         positive=labels.positive,
         threshold=point.threshold,
     )
-    scorer = load_model(model.learner, classes=labels.classes, fields=spec.input, files=parts)
-    opened = OpenedRelease("being made", contract, scorer)
+    declared = declared_features(spec)
+    opened = make_release("being made", contract, parts, declared, None)
     gold = units_of(store, the(Sample, records), labels, features, "gold", only_labeled=False)
-    _check_serving_path(opened, scorer.scores(gold.columns).tolist(), spec.input, gold)
+    trained = scorer_of(store, spec, model, model.learner).scores(gold.columns)
+    asked = [_asked(spec.input, declared, gold, row) for row in range(len(gold.unit))]
+    _check_serving_path(opened, trained.tolist(), asked)
     return {
         "contract.json": _json(contract),
         "spec.json": spec_json(spec),
@@ -126,7 +152,8 @@ def _release_files(store: Store, directory: Path, spec: Spec, records: Records) 
         "operating_point.json": _pretty(encode_record(point)),
         "evaluation.json": _pretty(encode_record(the(Evaluation, records))),
         "gate.json": _pretty(encode_record(the(Gate, records))),
-        "selftest.json": _selftest(opened, spec.input, gold),
+        "selftest.json": _selftest(opened, asked),
+        **({DECLARATION: declared.dump()} if declared else {}),
         "MODEL_CARD.md": model_card(spec, records).encode(),
         "DATASHEET.md": datasheet(spec, records).encode(),
         "RUNBOOK.md": runbook(spec, records).encode(),
@@ -134,25 +161,45 @@ def _release_files(store: Store, directory: Path, spec: Spec, records: Records) 
     }
 
 
-def _check_serving_path(
-    opened: OpenedRelease, scores: list[list[float]], fields: tuple[Field, ...], gold: Side
-) -> None:
+class _Asked(NamedTuple):
+    """A unit as a client would send it, with the moment and the history it was trained on where features need them."""
+
+    record: dict[str, Any]
+    now: int | UnsetType
+    history: dict[str, Any] | UnsetType
+
+
+def _asked(fields: tuple[Field, ...], declared: DeclaredFeatures | None, side: Side, row: int) -> _Asked:
+    record = wire_record(fields, side.columns, row)
+    if declared is None:
+        return _Asked(record, UNSET, UNSET)
+    history = {name: side.columns[name][row] for name in declared.history.features}
+    return _Asked(record, side.time[row] or 0, history)
+
+
+def _score(opened: OpenedRelease, asked: _Asked) -> tuple[float, ...]:
+    if isinstance(opened, FeaturedRelease) and asked.now is not UNSET and asked.history is not UNSET:
+        return opened.scores_of(asked.record, asked.now, asked.history)
+    return opened.scores(asked.record)
+
+
+def _check_serving_path(opened: OpenedRelease, scores: list[list[float]], asked: Sequence[_Asked]) -> None:
     """Score every gold row one by one, as the server will, and refuse a release that differs in one bit."""
-    n_different = sum(
-        opened.scores(wire_record(fields, gold.columns, row)) != tuple(scores[row]) for row in range(len(gold.unit))
-    )
+    n_different = sum(_score(opened, each) != tuple(own) for each, own in zip(asked, scores, strict=True))
     if n_different:
         raise IntegrityError(
             "ship.serving-differs",
-            f"{n_different} of {len(gold.unit)} gold rows score differently one by one than in training",
+            f"{n_different} of {len(asked)} gold rows score differently one by one than in training",
             expected="equal scores, bit for bit",
             fix="this is a fault in the learner: see check_learner in martello.testing",
         )
 
 
-def _selftest(opened: OpenedRelease, fields: tuple[Field, ...], gold: Side) -> bytes:
-    records = [wire_record(fields, gold.columns, row) for row in range(min(_SELFTEST_ROWS, len(gold.unit)))]
-    return encode_selftest(SelftestRow(record=record, scores=opened.scores(record)) for record in records)
+def _selftest(opened: OpenedRelease, asked: Sequence[_Asked]) -> bytes:
+    return encode_selftest(
+        SelftestRow(record=each.record, scores=_score(opened, each), now=each.now, history=each.history)
+        for each in asked[:_SELFTEST_ROWS]
+    )
 
 
 def wire_record(fields: tuple[Field, ...], columns: Mapping[str, list[Any]], row: int) -> dict[str, Any]:
@@ -165,38 +212,55 @@ def wire_record(fields: tuple[Field, ...], columns: Mapping[str, list[Any]], row
     return record
 
 
+def _moment(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+
+
 def _rfc3339(microseconds: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    return moment.isoformat().replace("+00:00", "Z")
+    return _moment(microseconds).isoformat().replace("+00:00", "Z")
 
 
 def rehearsal_of(
-    store: Store, directory: Path, spec: Spec, records: Records, tick: Callable[[int, int], None]
+    store: Store,
+    directory: Path,
+    settings: Settings,
+    spec: Spec,
+    records: Records,
+    tick: Callable[[int, int], None],
 ) -> Rehearsal:
     """Send rows outside training through the real server, tell it what happened, and read the log back."""
     release, labels = the(Release, records), the(Labels, records)
     rows_from, rows = _rehearsal_rows(store, spec, records)
     place = release_directory(directory, release.digest)
     log = directory / ".martello" / "log" / "rehearsal"
-    command = [sys.executable, "-m", "martello", "serve", "--json", "--port", "0"]
-    command += ["--project", str(directory), "--release", str(place), "--log", str(log)]
-    done = rehearse(
-        command,
-        [wire_record(spec.input, rows.columns, row) for row in range(len(rows.unit))],
-        rows.unit,
-        [labels.classes[code] if code >= 0 else None for code in rows.codes],
-        token=secrets.token_urlsafe(24),
-        log_dir=log,
-        progress=tick,
-    )
+    declared = declared_features(spec)
+    sent = [wire_record(spec.input, rows.columns, row) for row in range(len(rows.unit))]
+    with TemporaryDirectory(prefix="rehearsal-", dir=directory / ".martello") as folder:
+        state = Path(folder)
+        command = [sys.executable, "-m", "martello", "serve", "--json", "--port", "0", "--project", str(directory)]
+        command += ["--release", str(place), "--log", str(log)]
+        if declared is not None:
+            # The rows lie in the past: their state holds all that was known of whom they concern, and forgets nothing.
+            fill_state(state_file(state, declared), declared, directory, settings, only=rows.columns)
+            command += ["--state", str(state), "--events", "none"]
+        done = rehearse(
+            command,
+            sent,
+            rows.unit,
+            [labels.classes[code] if code >= 0 else None for code in rows.codes],
+            token=secrets.token_urlsafe(24),
+            log_dir=log,
+            at=[_moment(time or 0) for time in rows.time] if declared and declared.uses_now else None,
+            progress=tick,
+        )
     offline = open_served(place)
-    expected = {unit: offline.scores(wire_record(spec.input, rows.columns, row)) for row, unit in enumerate(rows.unit)}
+    asked = {unit: _asked(spec.input, declared, rows, row) for row, unit in enumerate(rows.unit)}
     return Rehearsal(
         parents=(record_id(release),),
         n_sent=done.n_sent,
         n_decisions=done.n_decisions,
         n_outcomes=done.n_outcomes,
-        n_score_differences=sum(unit.scores != expected[unit.unit] for unit in done.units),
+        n_score_differences=sum(unit.scores != _score(offline, asked[unit.unit]) for unit in done.units),
         rows_from=rows_from,
         table=store.put_table(
             pa.table(
@@ -225,6 +289,7 @@ def _rehearsal_rows(store: Store, spec: Spec, records: Records) -> tuple[Literal
         unit=gold.unit[:most],
         codes=gold.codes[:most],
         columns={name: values[:most] for name, values in gold.columns.items()},
+        time=gold.time[:most],
     )
 
 

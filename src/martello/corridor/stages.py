@@ -135,13 +135,13 @@ def _label(context: StageContext, records: Records) -> Sequence[AnyRecord]:
 def _features(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.corridor.learning import features_of
 
-    return (features_of(context.store, context.spec, records),)
+    return (features_of(context.store, context.spec, context.directory, context.settings, records),)
 
 
 def _train(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.corridor.learning import model_of
 
-    return (model_of(context.store, context.spec, records, context.tick),)
+    return (model_of(context.store, context.spec, context.directory, records, context.tick),)
 
 
 def _evaluate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
@@ -158,13 +158,13 @@ def _evaluate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
 def _ship(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.corridor.releasing import gate_and_release
 
-    return gate_and_release(context.store, context.directory, context.spec, records)
+    return gate_and_release(context.store, context.directory, context.settings, context.spec, records)
 
 
 def _serve(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.corridor.releasing import rehearsal_of
 
-    return (rehearsal_of(context.store, context.directory, context.spec, records, context.tick),)
+    return (rehearsal_of(context.store, context.directory, context.settings, context.spec, records, context.tick),)
 
 
 def _experiment(context: StageContext, records: Records) -> Sequence[AnyRecord]:
@@ -176,7 +176,7 @@ def _experiment(context: StageContext, records: Records) -> Sequence[AnyRecord]:
 def _iterate(context: StageContext, records: Records) -> Sequence[AnyRecord]:
     from martello.corridor.learning import advice_of
 
-    return (advice_of(context.store, context.spec, records, context.tick),)
+    return (advice_of(context.store, context.spec, context.directory, records, context.tick),)
 
 
 def _answers(purpose: Purpose) -> Callable[[Path, Spec, Ledger], tuple[str, ...]]:
@@ -206,15 +206,45 @@ def _enough_answers(directory: Path, spec: Spec, records: Records) -> Waiting | 
 
 
 def _gold_answered(directory: Path, spec: Spec, records: Records) -> Waiting | None:
-    """Wait until people have begun to answer gold."""
+    """Wait until people have begun to answer gold; for several classes, until all that was declared is there."""
     if spec.output.source != "annotators":
         return None
+    from martello.corridor.fixed_gold import what_is_missing
     from martello.corridor.labeling import label_directory
     from martello.label.room import settled_answers
 
+    model = records.get("model")
+    if isinstance(model, Model) and len(model.classes) > 2:
+        missing = what_is_missing(label_directory(directory), Store(directory / ".martello"), spec, records)
+        return Waiting(missing) if missing else None
     if settled_answers(label_directory(directory), "gold"):
         return None
     return Waiting("a model waits for its verdict: `martello label` asks people about gold, until the answer is known")
+
+
+def _disagreeing(directory: Path, spec: Spec, ledger: Ledger) -> tuple[str, ...]:
+    """Watch for features that disagreed in the last check of the log; agreement repeats nothing."""
+    if not spec.feature:
+        return ()
+    from martello.corridor.parity import disagreeing
+
+    return disagreeing(directory, spec)
+
+
+def _features_agree(directory: Path, spec: Spec, records: Records) -> Waiting | None:
+    """Keep features away from training that serving saw otherwise than a backfill computes them."""
+    if not spec.feature:
+        return None
+    from martello.corridor.parity import disagreeing
+
+    names = disagreeing(directory, spec)
+    if not names:
+        return None
+    return Waiting(
+        f"serving saw other values than a backfill gives, and so may not be trained on: {', '.join(names)}. "
+        "`martello features check` shows them; say when events become known (known_at), mend the events, or leave the "
+        "feature out"
+    )
 
 
 def _has_outcomes(directory: Path, spec: Spec, records: Records) -> Waiting | None:
@@ -266,10 +296,17 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         word="features",
-        reads=lambda spec: (spec.input, spec.population.missing, spec.sample.seed),
+        reads=lambda spec: (
+            spec.input,
+            spec.population.missing,
+            spec.sample.seed,
+            *((spec.source, spec.feature) if spec.feature else ()),
+        ),
         inputs=("sample", "labels"),
         makes=("features",),
         run=_features,
+        ready=_features_agree,
+        watches=_disagreeing,
     ),
     Stage(
         word="train",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from martello.errors import IntegrityError
 from martello.records import FeatureSet, Labels, Sample
 from martello.store import Store
+from martello.train.learner import UNIT
 
 __all__ = ["Side", "units_of"]
 
@@ -30,9 +31,11 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     cluster
         What belongs together; None when all units are independent.
     columns
-        Typed inputs, by name.
+        Typed inputs and features, by name; and the units under `UNIT`, for scores that were made elsewhere.
     slices
         Slice columns, by name.
+    time
+        The time of each unit in microseconds, where one is declared.
     """
 
     unit: list[str]
@@ -41,6 +44,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     cluster: NDArray[np.str_] | None
     columns: dict[str, list[Any]]
     slices: dict[str, list[str | None]]
+    time: list[int | None] = []
 
 
 def units_of(
@@ -73,6 +77,12 @@ def units_of(
         codes=np.asarray([-1 if code[i] is None else code[i] for i in rows], dtype=np.int64),
         weight=1 / some["inclusion_probability"].to_numpy(),
         cluster=np.asarray(some["cluster"].to_pylist(), dtype=str) if sample.is_clustered else None,
-        columns={column.name: values[f"input.{column.name}"].to_pylist() for column in features.columns},
+        columns={
+            name.removeprefix("input."): values[name].to_pylist()
+            for name in values.column_names
+            if name.startswith("input.")
+        }
+        | {UNIT: [str(key) for key in some["unit"].to_pylist()]},
         slices={name.removeprefix("slice."): some[name].to_pylist() for name in slices},
+        time=some["time"].to_pylist(),
     )

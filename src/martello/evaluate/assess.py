@@ -16,14 +16,31 @@ from martello.evaluate.shortfall import DOMAINS, with_shortfalls
 from martello.evaluate.slices import each_slice
 from martello.evaluate.threshold import curve_of
 from martello.evaluate.units import GoldUnits, ScoredUnits
-from martello.records import CalibrationPoint, Claim, ClassResult, Evaluation, Measure, SliceResult, WorstSlice
+from martello.records import (
+    BoughtGold,
+    CalibrationPoint,
+    Claim,
+    ClassResult,
+    Evaluation,
+    Measure,
+    SliceResult,
+    WorstSlice,
+)
 from martello.spec.schema import Requirement
 from martello.stats.calibration import calibration_bins, calibration_error
 from martello.stats.compare import paired_difference, unit_losses
 from martello.stats.estimate import NotEstimable, Verdict
 from martello.stats.gold_ledger import TRIES, alpha_for_question
 
-__all__ = ["GoldUnits", "Measured", "error_of_look", "evaluate_on_gold", "measure", "output_of"]
+__all__ = [
+    "GoldUnits",
+    "Measured",
+    "error_of_look",
+    "estimators_of",
+    "evaluate_on_gold",
+    "measure",
+    "output_of",
+]
 
 _CURVES = ("average_precision", "roc_auc", "log_loss", "brier_score")
 _MACROS = ("macro_precision", "macro_recall", "macro_f1")
@@ -70,6 +87,7 @@ def evaluate_on_gold(
     parents: tuple[str, ...],
     worst_slices: tuple[WorstSlice, ...] = (),
     shipped: Shipped | None = None,
+    bought: BoughtGold | None = None,
 ) -> Evaluation:
     """Ask gold once and write down everything it said.
 
@@ -93,6 +111,8 @@ def evaluate_on_gold(
         Where the model errs most on dev; gold is not searched.
     shipped
         What was shipped before on this gold, with its outputs.
+    bought
+        How gold was asked where its labels cost something; None where they were all there.
     """
     is_binary = len(classes) == 2
     error, level = error_of_look(requirement, look), requirement.level
@@ -124,6 +144,7 @@ def evaluate_on_gold(
         if shipped is not None
         else None,
         worst_slices=worst_slices,
+        bought=bought,
     )
 
 
@@ -159,7 +180,7 @@ def measure(
     """
     is_binary = len(classes) == 2
     output = output_of(units.scores, threshold)
-    shares = _binary(units, output) if is_binary else _several(units, output, seed)
+    shares = estimators_of(units, output, seed)
     metrics = {name: estimate(units.everyone, level) for name, estimate in shares.items()}
     metrics |= _score_metrics(units, is_binary, level, seed)
     populations = [(f"{column} = {value}", rows) for column, value, rows in each_slice(units.slices)]
@@ -179,6 +200,11 @@ def measure(
         confusion=_confusion(units.truth, output, len(classes)),
         claims=claims,
     )
+
+
+def estimators_of(units: ScoredUnits, output: NDArray[np.int64], seed: int) -> dict[str, Estimator]:
+    """Give what estimates each metric of an output over some rows at some level."""
+    return _binary(units, output) if units.scores.shape[1] == 2 else _several(units, output, seed)
 
 
 def _binary(units: ScoredUnits, output: NDArray[np.int64]) -> dict[str, Estimator]:

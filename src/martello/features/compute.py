@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from martello.errors import IntegrityError
 from martello.features.alone import alone_auc
+from martello.features.declared import DeclaredFeatures
 from martello.features.leaks import KnownAfterwards, leak_findings
 from martello.features.source import plain_columns
+from martello.features.table import ARROW, OpenEngine, compute_table
 from martello.features.values import Reader
 from martello.records import Column, FeatureSet, Finding, Labels, Measure, Sample, record_id
 from martello.spec.schema import Field
@@ -19,15 +21,6 @@ from martello.stats.estimate import NotEstimable
 from martello.store import Store
 
 __all__ = ["compute_features", "typed_table"]
-
-_ARROW = {
-    "number": pa.float64(),
-    "integer": pa.int64(),
-    "category": pa.string(),
-    "text": pa.string(),
-    "boolean": pa.bool_(),
-    "time": pa.int64(),
-}
 
 
 def compute_features(
@@ -38,9 +31,11 @@ def compute_features(
     fields: tuple[Field, ...],
     missing: tuple[str, ...] = (),
     known_afterwards: KnownAfterwards = lambda name: None,
+    declared: DeclaredFeatures | None = None,
+    open_engine: OpenEngine | None = None,
     seed: int = 0,
 ) -> FeatureSet:
-    """Read the declared inputs of every sampled unit and look at each.
+    """Read the declared inputs of every sampled unit, compute its features, and look at what the model will see.
 
     Parameters
     ----------
@@ -52,13 +47,16 @@ def compute_features(
         The declared inputs, and the texts that mean "no value".
     known_afterwards
         Says why a column of this name may be known only after the decision, or None.
+    declared, open_engine
+        The features beside the inputs, and what opens the engine of their events; None where there are none.
     seed
         For the intervals.
 
     Raises
     ------
     DataError
-        ``features.unknown-column`` or any fault of `Reader.read_columns`, all of them at once.
+        ``features.unknown-column`` or any fault of `Reader.read_columns`, all of them at once; those of
+        `compute_table`.
     IntegrityError
         ``features.units-differ`` when labels are not of this sample.
     """
@@ -73,16 +71,22 @@ def compute_features(
         )
     reader = Reader(fields, missing)
     table = typed_table(reader, units)
-    values = {field.name: table[field.column] for field in fields}
+    seen = tuple(field for field in fields if not field.feature_only)
+    found: tuple[Finding, ...] = ()
+    if declared is not None and open_engine is not None:
+        seen = declared.model_fields(fields)
+        table, found = _with_features(table, units, fields, declared, open_engine)
+    values = {field.name: table[field.column] for field in seen}
     sides = _Sides(units.append_column("code", codes["code"]), values, sample.is_clustered)
-    columns = tuple(_profile(field, sides, len(labels.classes), seed) for field in fields)
+    columns = tuple(_profile(field, sides, len(labels.classes), seed) for field in seen)
     return FeatureSet(
         parents=(record_id(sample), record_id(labels)),
         columns=columns,
-        definition=reader.definition,
+        definition=reader.definition if declared is None else declared.definition(reader.definition),
         missing=missing,
         table=store.put_table(table),
         findings=(
+            *found,
             *_constants(columns),
             *_copies(columns, sides.train),
             *leak_findings(columns, sides.train, sides.times, known_afterwards),
@@ -94,8 +98,20 @@ def typed_table(reader: Reader, table: pa.Table) -> pa.Table:
     """Give `unit` and the declared inputs of a table as typed columns (`input.*`), in the table's order."""
     units: list[Any] = table["unit"].to_pylist()
     typed = reader.read_columns(plain_columns(table, reader.fields, reader.missing), units)
-    arrays = {field.column: pa.array(typed[field.name], _ARROW[field.type]) for field in reader.fields}
+    arrays = {field.column: pa.array(typed[field.name], ARROW[field.type]) for field in reader.fields}
     return pa.table({"unit": table["unit"], **arrays})
+
+
+def _with_features(
+    table: pa.Table, units: pa.Table, fields: tuple[Field, ...], declared: DeclaredFeatures, open_engine: OpenEngine
+) -> tuple[pa.Table, tuple[Finding, ...]]:
+    """Put the features beside the inputs, each as of the time of its unit."""
+    inputs = {field.name: table[field.column].to_pylist() for field in fields}
+    names = [str(unit) for unit in units["unit"].to_pylist()]
+    computed = compute_table(declared, inputs, units["time"].to_pylist(), open_engine, units=names)
+    for name, (kind, _) in declared.types.items():
+        table = table.append_column(f"input.{name}", pa.array(computed.columns[name], ARROW[kind]))
+    return table, computed.findings
 
 
 class _Sides:

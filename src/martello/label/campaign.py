@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from martello.label.book import Lease
+from martello.label.choose_fixed import FixedChooser, FixedPlan
 from martello.label.choose_gold import Correction, GoldChooser, GoldPlan, round_for
 from martello.label.choose_training import TrainingChooser, TrainingPlan
 from martello.label.entries import Act, Draw, Drop, Entry, How, Settlement, Withdrawal
@@ -20,7 +21,7 @@ from martello.label.votes import Outcome, count_votes, is_check_moment, is_share
 
 __all__ = ["Campaign", "Chooser", "begin_campaign", "written"]
 
-Chooser = GoldChooser | TrainingChooser
+Chooser = GoldChooser | FixedChooser | TrainingChooser
 
 # Somebody who was here within a day can still be asked for a second opinion.
 _PRESENT_SECONDS = 86_400.0
@@ -77,7 +78,7 @@ class Campaign:
         """Take up what the book holds, and begin a new round of evidence when the pool or the claims changed."""
         for entry in entries:
             self.tally.apply(entry)
-        if isinstance(self.chooser, GoldChooser):
+        if not isinstance(self.chooser, TrainingChooser):
             round_, is_new = round_for(self.tally, self.chooser, self._at())
             if is_new:
                 self._note(round_)
@@ -159,7 +160,7 @@ class Campaign:
         """Say how many units should be drawn now so that nobody waits."""
         if self.is_done:
             return 0
-        if isinstance(self.chooser, GoldChooser):
+        if not isinstance(self.chooser, TrainingChooser):
             ahead = 2 * len(self._present) + at_least
             return ahead if self.queue.n_untouched < ahead else 0
         missing = (self._target or 0) - len(self.tally.settled) - self.queue.n_open
@@ -180,8 +181,7 @@ class Campaign:
         for draw in draws:
             self._note(draw)
             self._enter(draw)
-        held_up = isinstance(self.chooser, GoldChooser) and self.chooser.is_held_up
-        self._is_dry = not draws and not held_up
+        self._is_dry = not draws and not self.chooser.is_held_up
 
     def _enter(self, draw: Draw) -> None:
         self._order[draw.unit] = draw
@@ -228,7 +228,7 @@ class Campaign:
 
     def _settle_for_the_gone(self) -> bool:
         """Wait no more for people who are away when the evidence is held up and somebody stands idle for it."""
-        if not isinstance(self.chooser, GoldChooser) or not self.chooser.is_held_up:
+        if not self.chooser.is_held_up:
             return False
         return self._forget_the_gone(self._clock(), self._plan.lease_seconds) and self._weigh_all()
 
@@ -351,7 +351,7 @@ def begin_campaign(
     position_of: Mapping[str, int],
     plan: RoomPlan,
     *,
-    gold: GoldPlan | None,
+    gold: GoldPlan | FixedPlan | None,
     training: TrainingPlan | None,
     clock: Callable[[], float],
 ) -> Campaign:
@@ -362,7 +362,11 @@ def begin_campaign(
         return written(clock())
 
     if gold is not None:
-        chooser = GoldChooser(gold, units, positive=str(plan.positive), seed=plan.seed, now=now)
+        chooser = (
+            GoldChooser(gold, units, positive=str(plan.positive), seed=plan.seed, now=now)
+            if isinstance(gold, GoldPlan)
+            else FixedChooser(gold, units, classes=plan.classes, seed=plan.seed, now=now)
+        )
         return Campaign(units, position_of, chooser, plan, target=None, clock=clock)
     assert training is not None
     chooser = TrainingChooser(training, units, classes=plan.classes, seed=plan.seed, now=now)

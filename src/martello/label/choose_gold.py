@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -103,6 +103,7 @@ class GoldChooser:
     """
 
     draws_at_once = True
+    size = None
 
     def __init__(
         self, plan: GoldPlan, units: Sequence[str], *, positive: str, seed: int, now: Callable[[], str]
@@ -284,7 +285,22 @@ class GoldChooser:
         return content.hexdigest()
 
 
-def round_for(tally: Tally, chooser: GoldChooser, at: str) -> tuple[Round, bool]:
+class _Begins(Protocol):
+    """What begins rounds: the certification's draws, or gold of a fixed size."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    def code(self, answer: str | None) -> int | None: ...
+
+
+def round_for(tally: Tally, chooser: _Begins, at: str) -> tuple[Round, bool]:
     """Give the round that fits the chooser's pool and claims, and whether it is new.
 
     A new round begins when the fingerprint changed. It takes the settled answers of units that were drawn before as
@@ -294,8 +310,8 @@ def round_for(tally: Tally, chooser: GoldChooser, at: str) -> tuple[Round, bool]
     if last is not None and last.fingerprint == chooser.fingerprint:
         return last, False
     known = {unit: chooser.code(tally.settled[unit].answer) for unit in tally.drawn if unit in tally.settled}
-    new = Round(number=len(tally.rounds), seed=chooser.seed, fingerprint=chooser.fingerprint, known=known, at=at)
-    return new, True
+    number, seed, fingerprint = len(tally.rounds), chooser.seed, chooser.fingerprint
+    return Round(number=number, seed=seed, fingerprint=fingerprint, known=known, at=at, size=chooser.size), True
 
 
 def _feed(process: Certification, draws: Sequence[Draw], told: Mapping[int, int | None], fed: int, upto: int) -> int:

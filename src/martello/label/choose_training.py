@@ -107,6 +107,7 @@ class TrainingChooser:
     """
 
     draws_at_once = False
+    is_held_up = False
 
     def __init__(
         self, plan: TrainingPlan, units: Sequence[str], *, classes: Sequence[str], seed: int, now: Callable[[], str]

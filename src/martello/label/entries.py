@@ -22,13 +22,14 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Round(_Entry, frozen=True, kw_only=True, tag=True):
-    """The evidence of a gold campaign begins: a fingerprint of its pool and claims, and what is known beforehand."""
+    """A gold campaign begins: a fingerprint of its pool and claims, and what is known beforehand."""
 
     number: int
     seed: int  # of the campaign
     fingerprint: str
     known: dict[str, int | None]
     at: str
+    size: int | None = None  # answers declared beforehand; None where the evidence says when to stop
 
 
 class Draw(_Entry, frozen=True, kw_only=True, tag=True):

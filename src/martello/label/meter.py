@@ -19,7 +19,7 @@ from martello.stats.estimate import Estimate, NotEstimable, Verdict
 from martello.stats.labels_left import Forecast
 from martello.stats.power_floor import labels_for_floor
 
-__all__ = ["GoldMeter", "saved", "training_meter"]
+__all__ = ["GoldMeter", "Track", "claim_words", "plain_name", "saved", "training_meter", "waiting_words"]
 
 MOST_POINTS = 200
 _FILLED_IN = 40  # points of a replay: a second of work on a pool of a million units
@@ -29,14 +29,55 @@ Point = tuple[int, float, float, float]
 Replay = Callable[[Sequence[int]], Iterator[Certification]]
 
 
+class Track:
+    """The intervals of every claim as they stood at some counts, remembered between two looks."""
+
+    def __init__(self) -> None:
+        self._points: dict[str, list[Point]] = {}
+        self._upto = 0
+        self._era: object = None
+
+    def missing(self, n: int, era: object) -> list[int]:
+        """Give the counts below n that are worth filling in; a new era forgets what was."""
+        if era != self._era:
+            self._points, self._upto, self._era = {}, 0, era
+        return _counts(self._upto, n) if n - self._upto > max(10, n // 10) else []
+
+    def reach(self, n: int, interval: Mapping[str, Measure]) -> None:
+        """Note where things stand now."""
+        if n > self._upto:
+            self.note(n, interval)
+            self._upto = n
+
+    def note(self, n: int, interval: Mapping[str, Measure]) -> None:
+        """Note where things stood at n labels."""
+        for name, found in interval.items():
+            if isinstance(found, Estimate):
+                points = self._points.setdefault(name, [])
+                points.append((n, found.low, found.value, found.high))
+                if len(points) >= 2 * MOST_POINTS:
+                    del points[1:-1:2]
+
+    def claims(self, agreed: Mapping[str, float], interval: Mapping[str, Measure]) -> tuple[ClaimMeter, ...]:
+        """Give every claim with its past."""
+        return tuple(
+            ClaimMeter(name=plain_name(name), floor=agreed[name], estimate=estimate, history=self._history(name))
+            for name, estimate in interval.items()
+        )
+
+    def _history(self, name: str) -> tuple[Point, ...]:
+        points = self._points.get(name, [])
+        if len(points) <= MOST_POINTS:
+            return tuple(points)
+        kept = np.unique(np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int))
+        return tuple(points[i] for i in kept)
+
+
 class GoldMeter:
     """Read a certification for people, and remember the picture between two looks. One thread at a time."""
 
     def __init__(self, reading: Reading | None = None) -> None:
-        self._reading = reading
-        self._points: dict[str, list[Point]] = {}
-        self._upto = 0
-        self._era: object = None
+        self._reading, self._track = reading, Track()
 
     def read(
         self,
@@ -65,13 +106,11 @@ class GoldMeter:
         """
         reading = self._reading or plain_reading(process)
         interval = reading.interval(process)
-        if era != self._era:
-            self._points, self._upto, self._era = {}, 0, era
-        self._follow(process, reading, interval, replay)
-        claims = tuple(
-            ClaimMeter(name=_plain(name), floor=reading.agreed[name], estimate=estimate, history=self._history(name))
-            for name, estimate in interval.items()
-        )
+        missing = self._track.missing(process.n_labeled, era)
+        for past in replay(missing) if missing else ():
+            self._track.note(past.n_labeled, reading.interval(past))
+        self._track.reach(process.n_labeled, interval)
+        claims = self._track.claims(reading.agreed, interval)
         verdict, left = process.verdict, process.labels_left
         decided, is_over = verdict is not Verdict.UNDECIDED, is_spent or process.is_between
         needed = (
@@ -97,32 +136,6 @@ class GoldMeter:
             next_step="martello run" if decided or is_over else "",
         )
 
-    def _follow(
-        self, process: Certification, reading: Reading, interval: Mapping[str, Measure], replay: Replay
-    ) -> None:
-        n, last = process.n_labeled, self._upto
-        if n - last > max(10, n // 10):
-            for past in replay(_counts(last, n)):
-                self._note(past.n_labeled, reading.interval(past))
-        if n > last:
-            self._note(n, interval)
-            self._upto = n
-
-    def _note(self, n: int, interval: Mapping[str, Measure]) -> None:
-        for name, found in interval.items():
-            if isinstance(found, Estimate):
-                points = self._points.setdefault(name, [])
-                points.append((n, found.low, found.value, found.high))
-                if len(points) >= 2 * MOST_POINTS:
-                    del points[1:-1:2]
-
-    def _history(self, name: str) -> tuple[Point, ...]:
-        points = self._points.get(name, [])
-        if len(points) <= MOST_POINTS:
-            return tuple(points)
-        kept = np.unique(np.linspace(0, len(points) - 1, MOST_POINTS).round().astype(int))
-        return tuple(points[i] for i in kept)
-
 
 def _counts(last: int, n: int) -> list[int]:
     """Counts between two looks, denser where the picture changes faster."""
@@ -130,11 +143,25 @@ def _counts(last: int, n: int) -> list[int]:
     return sorted({int(c) for c in np.geomspace(first, max(n - 1, first), _FILLED_IN)} - {n}) if n > first else []
 
 
-def _plain(name: str) -> str:
-    """A claim's name for people: "precision | sex=F" is "precision where sex = F"."""
+def plain_name(name: str) -> str:
+    """Give a claim's name for people.
+
+    Examples
+    --------
+    >>> plain_name("precision | sex=F"), plain_name("macro_recall")
+    ('precision where sex = F', 'mean recall of classes')
+    """
     metric, _, scope = name.partition(" | ")
     column, _, value = scope.partition("=")
+    metric = f"mean {metric.removeprefix('macro_')} of classes" if metric.startswith("macro_") else metric
     return f"{metric} where {column} = {value}" if scope else metric
+
+
+def waiting_words(n_for_owner: int) -> str:
+    """Say what waits for the owner; nothing when nothing does."""
+    if not n_for_owner:
+        return ""
+    return f"; {n_for_owner} {'unit waits' if n_for_owner == 1 else 'units wait'} for the owner"
 
 
 def _shown(process: Certification, claims: Sequence[ClaimMeter]) -> list[tuple[str, float, Estimate | NotEstimable]]:
@@ -156,10 +183,8 @@ def _sentence(
     is_spent: bool,
 ) -> str:
     so_far = "" if process.verdict is not Verdict.UNDECIDED else "so far "
-    claims = "; ".join(_claim_words(*row, so_far) for row in shown)
-    waiting = (
-        f"; {n_for_owner} {'unit waits' if n_for_owner == 1 else 'units wait'} for the owner" if n_for_owner else ""
-    )
+    claims = "; ".join(claim_words(*row, so_far) for row in shown)
+    waiting = waiting_words(n_for_owner)
     if process.verdict is not Verdict.UNDECIDED:
         return f"Done: {process.verdict} with {_percent(level)} certainty. {_capital(claims)}"
     if process.is_between:
@@ -169,7 +194,8 @@ def _sentence(
     return f"{claims}: {_left_words(left)}{waiting}"
 
 
-def _claim_words(name: str, floor: float, estimate: Estimate | NotEstimable, so_far: str) -> str:
+def claim_words(name: str, floor: float, estimate: Estimate | NotEstimable, so_far: str) -> str:
+    """Say where a claim stands; `so_far` stands before the number."""
     if isinstance(estimate, NotEstimable):
         return f"{name} not known yet, need {_number(floor)}"
     return f"{name} {so_far}{estimate.value:.2f} ({estimate.low:.2f}–{estimate.high:.2f}), need {_number(floor)}"
@@ -238,9 +264,7 @@ def training_meter(n_settled: int, target: int, *, n_for_owner: int, is_spent: b
     '120 of 400 labels: 280 left'
     """
     is_done = n_settled >= target
-    waiting = (
-        f"; {n_for_owner} {'unit waits' if n_for_owner == 1 else 'units wait'} for the owner" if n_for_owner else ""
-    )
+    waiting = waiting_words(n_for_owner)
     rest = "Done" if is_done else "nothing is left to label" if is_spent else f"{target - n_settled:,} left"
     sentence = f"{rest}: {n_settled:,} labels" if is_done else f"{n_settled:,} of {target:,} labels: {rest}{waiting}"
     return Meter(

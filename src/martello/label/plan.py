@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from martello.errors import DataError, nearest
+from martello.label.choose_fixed import FixedPlan
 from martello.label.choose_gold import GoldPlan
 from martello.label.choose_training import TrainingPlan
 from martello.label.contract import Purpose
@@ -56,7 +57,11 @@ class RoomPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_plan(
-    plan: RoomPlan, position_of: Mapping[str, int], *, gold: GoldPlan | None, training: TrainingPlan | None
+    plan: RoomPlan,
+    position_of: Mapping[str, int],
+    *,
+    gold: GoldPlan | FixedPlan | None,
+    training: TrainingPlan | None,
 ) -> None:
     """Refuse a plan that does not hold together, by name."""
     given = gold if plan.purpose == "gold" else training
@@ -80,13 +85,13 @@ def check_plan(
     for is_wrong, what in faults:
         if is_wrong:
             raise DataError("label.bad-plan", what, where=f"campaign {plan.name!r}")
-    if gold is not None and (plan.positive is None or len(plan.classes) != 2):
+    if isinstance(gold, GoldPlan) and plan.positive is None:
         raise DataError(
             "label.engine-binary-only",
-            f"gold for {len(plan.classes)} classes: requirements are proved for yes and no",
+            f"certification for {len(plan.classes)} classes: it proves requirements on yes and no",
             where=f"campaign {plan.name!r}",
-            expected="two classes and which of them is the positive one",
-            fix="for more classes label gold as a plain random sample, and judge it with exact intervals",
+            expected="the answer that counts as yes",
+            fix="ask gold of a fixed size (FixedPlan), and judge it with exact intervals",
         )
     _check_checks(plan, position_of)
 

@@ -20,7 +20,9 @@ from martello.label.admission import Admission
 from martello.label.answer_row import AnswerRow
 from martello.label.book import AnswerBook, Ticket
 from martello.label.campaign import Campaign, begin_campaign, written
-from martello.label.choose_gold import GoldChooser, GoldPlan
+from martello.label.campaign_meter import CampaignMeter
+from martello.label.choose_fixed import FixedPlan
+from martello.label.choose_gold import GoldPlan
 from martello.label.choose_training import TrainingPlan
 from martello.label.contract import (
     AnnotatorProgress,
@@ -37,17 +39,25 @@ from martello.label.contract import (
 from martello.label.crossing import TakenRows, act_of, progress_of, row_of
 from martello.label.entries import Act, Draw
 from martello.label.guidelines import read_guidelines, replace_guidelines
-from martello.label.meter import GoldMeter, training_meter
 from martello.label.plan import RoomPlan, check_plan
 from martello.label.queue import Held
-from martello.label.settled import Settled, answers_digest, gold_certification, settled_answers
+from martello.label.settled import (
+    FixedAnswers,
+    Settled,
+    answers_digest,
+    fixed_answers,
+    gold_certification,
+    settled_answers,
+)
 
 __all__ = [
+    "FixedAnswers",
     "Room",
     "RoomPlan",
     "Settled",
     "TakenRows",
     "answers_digest",
+    "fixed_answers",
     "gold_certification",
     "open_room",
     "settled_answers",
@@ -65,7 +75,7 @@ def open_room(
     units: Sequence[str],
     view: Callable[[int], UnitView],
     *,
-    gold: GoldPlan | None = None,
+    gold: GoldPlan | FixedPlan | None = None,
     training: TrainingPlan | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Room:
@@ -112,7 +122,7 @@ class Room:
         units: Sequence[str],
         view: Callable[[int], UnitView],
         *,
-        gold: GoldPlan | None,
+        gold: GoldPlan | FixedPlan | None,
         training: TrainingPlan | None,
         clock: Callable[[], float],
     ) -> None:
@@ -123,8 +133,7 @@ class Room:
         self._admission = Admission(plan, self._position_of)
         self._lock = threading.Condition()
         self._looking = threading.Lock()  # one meter at a time
-        self._meter = GoldMeter(gold.reading if gold is not None else None)
-        self._met: tuple[object, Meter] | None = None
+        self._meter = CampaignMeter(gold=gold, training=training)
         self._refilling: threading.Thread | None = None
         self._refill_trouble: BaseException | None = None
         self._recent: dict[str, tuple[Act, Ticket]] = {}
@@ -253,24 +262,9 @@ class Room:
             with self._lock:
                 self._ready()
                 self._top_up()
-                ticket, campaign = self._flush(), self._campaign
-                counts = campaign.n_settled, len(campaign.for_owner), campaign.is_spent
-                chooser = campaign.chooser
-                frozen = chooser.frozen() if isinstance(chooser, GoldChooser) else None
+                ticket, look = self._flush(), self._meter.look(self._campaign)
             ticket.wait()
-            n_settled, n_owner, is_spent = counts
-            if frozen is None or self._training is not None:
-                target = self._training.target if self._training else 0
-                return training_meter(n_settled, target, n_for_owner=n_owner, is_spent=is_spent)
-            process, replay = frozen
-            era = (id(campaign), campaign.n_corrections)
-            key = (era, process.n_labeled, counts)
-            if self._met is None or self._met[0] != key:
-                found = self._meter.read(
-                    process, replay, era=era, n_settled=n_settled, n_for_owner=n_owner, is_spent=is_spent
-                )
-                self._met = (key, found)
-            return self._met[1]
+            return look()
 
     def progress(self) -> tuple[AnnotatorProgress, ...]:
         """Say how far everyone has come."""

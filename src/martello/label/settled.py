@@ -13,13 +13,14 @@ import msgspec
 
 from martello.label.book import FILE_NAME, entries_on_disk
 from martello.label.campaign import written
+from martello.label.choose_fixed import fixed_fingerprint
 from martello.label.choose_gold import GoldChooser, GoldPlan, round_for
 from martello.label.contract import Purpose
 from martello.label.entries import Act, How, Withdrawal
 from martello.label.tally import Tally
 from martello.stats.certification import Certification
 
-__all__ = ["Settled", "answers_digest", "gold_certification", "settled_answers"]
+__all__ = ["FixedAnswers", "Settled", "answers_digest", "fixed_answers", "gold_certification", "settled_answers"]
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,42 @@ def gold_certification(directory: Path, plan: GoldPlan, units: Sequence[str], po
         settled = [(position_of[unit], found) for unit, found in tally.settled.items() if unit in position_of]
         chooser.replay(tally.draws, {position: chooser.code(found.answer) for position, found in settled})
     return chooser.certification
+
+
+class FixedAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """Gold of a fixed size, as far as it is answered.
+
+    Attributes
+    ----------
+    size
+        Answers that were declared before the first one.
+    answers
+        Settled answers of the drawn units, in the order of the draw; None for unsure.
+    """
+
+    size: int
+    answers: dict[str, str | None]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every declared answer is there, so that they may be judged."""
+        return len(self.answers) == self.size
+
+
+def fixed_answers(directory: Path, units: Sequence[str], seed: int) -> FixedAnswers | None:
+    """Give the answers of gold of a fixed size over a pool; None where none was asked of this pool.
+
+    Raises
+    ------
+    IntegrityError
+        As `settled_answers`.
+    """
+    tally = _tally(directory, "gold")
+    last = tally.rounds[-1] if tally.rounds else None
+    if last is None or last.size is None or last.fingerprint != fixed_fingerprint(units, last.size, seed):
+        return None
+    drawn = [draw.unit for draw in tally.draws if draw.unit in tally.settled]
+    return FixedAnswers(size=last.size, answers={unit: tally.settled[unit].answer for unit in drawn})
 
 
 def _tally(directory: Path, purpose: Purpose) -> Tally:

@@ -12,30 +12,46 @@ import hmac
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from martello.errors import DataError, MartelloError
-from martello.serve.contract import Decided, Served
+from martello.serve.contract import Decided, Featured, Served
 from martello.serve.entries import Decision, encode_line
 from martello.serve.exchange import Gone, Intake, Receive, Reply, Request, Scope, Send, problem_reply, send_reply
 from martello.serve.log import LogWriter, now
 from martello.serve.openapi import openapi_document
 from martello.serve.outcomes import OutcomeDesk, Ticket
 from martello.serve.page import docs_page
+from martello.serve.problem import problem
 from martello.serve.reading import find_decision
-from martello.serve.shapes import Answer, Answers, LoggedDecision, Receipts, Row, parse_outcomes, parse_rows
+from martello.serve.shapes import (
+    Answer,
+    Answers,
+    EventReceipt,
+    LoggedDecision,
+    Receipts,
+    Row,
+    parse_events,
+    parse_outcomes,
+    parse_rows,
+)
 
 __all__ = ["Application", "settle"]
 
 Handler = Callable[[Request], Awaitable[Reply]]
 
+SKEW = 300_000_000  # microseconds by which the clock of a caller may be ahead of ours
 ROWS_PER_TURN = 32  # rows decided before other requests get their turn
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _PAGES = ("/docs", "/openapi.json")  # what a person opens in a browser
 _encode = msgspec.json.Encoder().encode
 _logger = logging.getLogger("martello.serve")
@@ -89,6 +105,11 @@ class Application:
             "/openapi.json": _readable(self._show_openapi),
             "/docs": _readable(self._show_docs),
         }
+        self._featured = served if isinstance(served, Featured) else None
+        if self._featured and self._featured.sources:
+            self._routes["/events"] = {"POST": self._events}
+            # A thread of its own: a commit takes milliseconds in which others want their answers.
+            self._taking = ThreadPoolExecutor(1, "martello-events")
         self._decision_route = _readable(self._decision)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,20 +177,42 @@ class Application:
         return reply
 
     def _decision_of(self, row: Row) -> Decision:
-        decided = self._ask(row)
+        at = now()
+        as_of = self._moment(row, at)
+        decided = self._ask(row, as_of)
         return Decision(
             id=f"{self._log.session}-{next(self._numbers):x}",
             unit=row.unit,
-            at=now(),
+            at=at,
             release=self._served.release_id,
             values=decided.values,
             scores=decided.scores,
             output=decided.output,
+            as_of=as_of,
+            definition=self._featured.definition if self._featured else UNSET,
         )
 
-    def _ask(self, row: Row) -> Decided:
+    def _moment(self, row: Row, present: int) -> int | UnsetType:
+        """Give the moment that features are computed for: the present, or an earlier one that was asked for."""
+        if row.at is UNSET:
+            return present if self._featured else UNSET
+        asked = (row.at - _EPOCH) // _MICROSECOND
+        if self._featured and asked <= present + SKEW:
+            return asked
+        raise DataError(
+            "serve.no-such-moment",
+            "the moment `at` lies ahead of us" if self._featured else "this release has no use for a moment `at`",
+            where="$.at",
+            expected="a moment that is past" if self._featured else "no `at`: its answers do not depend on the time",
+            fix="leave `at` out",
+        )
+
+    def _ask(self, row: Row, as_of: int | UnsetType) -> Decided:
         try:
-            decided = self._served.decide(row.input)
+            if self._featured and as_of is not UNSET:
+                decided = self._featured.decide_at(row.input, as_of)
+            else:
+                decided = self._served.decide(row.input)
         except MartelloError:
             raise
         except Exception as error:
@@ -200,6 +243,24 @@ class Application:
         rows = parse_outcomes(await self._intake.body(request))
         return Reply(_encode(Receipts(outcomes=await self._desk.take(rows))))
 
+    async def _events(self, request: Request) -> Reply:
+        assert self._featured is not None
+        sent = parse_events(await self._intake.body(request), self._featured.sources)
+        taking = asyncio.get_running_loop().run_in_executor(
+            self._taking, self._featured.take_events, sent.source, sent.events, now()
+        )
+        taken = await asyncio.shield(taking)
+        return Reply(
+            _encode(
+                EventReceipt(
+                    accepted=taken.accepted,
+                    duplicates=taken.duplicates,
+                    late=taken.late,
+                    rejected=list(map(problem, taken.faults)),
+                )
+            )
+        )
+
     async def _decision(self, request: Request) -> Reply:
         wanted = request.path.removeprefix("/decisions/")
         found = await asyncio.to_thread(find_decision, self._log.directory, wanted)
@@ -222,6 +283,8 @@ class Application:
             output=decision.output,
             arm=decision.arm,
             propensity=decision.propensity,
+            as_of=UNSET if decision.as_of is UNSET else datetime.fromtimestamp(decision.as_of / 1e6, UTC),
+            definition=decision.definition,
         )
         return Reply(_encode(logged))
 

@@ -10,6 +10,7 @@ import http.client
 import select
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -18,7 +19,7 @@ import msgspec
 
 from martello.errors import DataError, EnvironmentFault, MartelloError
 from martello.serve.problem import error_from_problem
-from martello.serve.shapes import Answer, Answers, LoggedDecision, Receipt, Receipts
+from martello.serve.shapes import Answer, Answers, EventReceipt, LoggedDecision, Receipt, Receipts
 
 __all__ = ["Client"]
 
@@ -55,7 +56,7 @@ class Client:
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    def decide(self, input: Mapping[str, object], unit: str | None = None) -> Answer:
+    def decide(self, input: Mapping[str, object], unit: str | None = None, *, at: datetime | None = None) -> Answer:
         """Ask about one unit.
 
         Raises
@@ -65,10 +66,14 @@ class Client:
         EnvironmentFault
             ``serve.unreachable``, ``serve.no-answer``, ``serve.not-a-server``, or what the server's machine lacks.
         """
-        return self._call("POST", "/decide", Answer, {"input": input, "unit": unit})
+        return self._call("POST", "/decide", Answer, {"input": input, "unit": unit, **_moment(at)})
 
     def decide_many(
-        self, inputs: Sequence[Mapping[str, object]], units: Sequence[str | None] | None = None
+        self,
+        inputs: Sequence[Mapping[str, object]],
+        units: Sequence[str | None] | None = None,
+        *,
+        at: Sequence[datetime | None] | None = None,
     ) -> list[Answer]:
         """Ask about several units in one request: all are decided, or none and every fault is named.
 
@@ -78,7 +83,11 @@ class Client:
             As `decide`; also ``serve.too-many-rows`` and ``serve.body-too-large``.
         """
         named = [None] * len(inputs) if units is None else units
-        rows = [{"input": row, "unit": unit} for row, unit in zip(inputs, named, strict=True)]
+        moments = [None] * len(inputs) if at is None else at
+        rows = [
+            {"input": row, "unit": unit, **_moment(moment)}
+            for row, unit, moment in zip(inputs, named, moments, strict=True)
+        ]
         return self._call("POST", "/decide", Answers, {"units": rows}).decisions
 
     def post_outcomes(self, rows: Iterable[Mapping[str, object]]) -> list[Receipt]:
@@ -94,13 +103,24 @@ class Client:
         DataError, EnvironmentFault
             As `decide`. A row at fault does not raise: its receipt says ``rejected`` and why.
         """
-        body = {"outcomes": list(rows)}
-        for attempt in range(TRIES - 1):
-            try:
-                return self._call("POST", "/outcomes", Receipts, body).outcomes
-            except EnvironmentFault:
-                time.sleep(min(0.2 * 4**attempt, LONGEST_WAIT))
-        return self._call("POST", "/outcomes", Receipts, body).outcomes
+        return self._again("/outcomes", Receipts, {"outcomes": list(rows)}).outcomes
+
+    def post_events(self, source: str, events: Sequence[Mapping[str, object]]) -> EventReceipt:
+        """Tell of events; sent again, a few times and with pauses, while the server cannot be reached or is busy.
+
+        Parameters
+        ----------
+        source
+            Name of the source, as ``[source.NAME]`` in the spec.
+        events
+            One mapping each, with the columns that the source declares.
+
+        Raises
+        ------
+        DataError, EnvironmentFault
+            As `decide`, or ``serve.unknown-source``. An event at fault does not raise: the receipt holds its fault.
+        """
+        return self._again("/events", EventReceipt, {"source": source, "events": list(events)})
 
     def decision(self, decision_id: str) -> LoggedDecision:
         """Read a decision from the server's log.
@@ -131,6 +151,15 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _again(self, path: str, shape: type[_T], body: object) -> _T:
+        """Post what counts once however often it is sent, a few times if need be."""
+        for attempt in range(TRIES - 1):
+            try:
+                return self._call("POST", path, shape, body)
+            except EnvironmentFault:
+                time.sleep(min(0.2 * 4**attempt, LONGEST_WAIT))
+        return self._call("POST", path, shape, body)
 
     def _call(self, method: str, path: str, shape: type[_T], body: object = None) -> _T:
         status, content = self._exchange(method, path, b"" if body is None else msgspec.json.encode(body))
@@ -172,3 +201,7 @@ class Client:
         """Close a kept connection that the server has closed: sending on it could only fail."""
         if self._connection.sock is not None and select.select([self._connection.sock], [], [], 0)[0]:
             self._connection.close()
+
+
+def _moment(at: datetime | None) -> dict[str, datetime]:
+    return {} if at is None else {"at": at}

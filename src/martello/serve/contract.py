@@ -5,15 +5,17 @@ The corridor opens a release and hands it over as a `Served`; nothing here knows
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import msgspec
+
+from martello.errors import DataError
 
 if TYPE_CHECKING:  # the serving process needs the fields' shape, not the package that reads `martello.toml`
     from martello.spec.schema import Field
 
-__all__ = ["Decided", "Served"]
+__all__ = ["Decided", "EventsTaken", "Featured", "Served"]
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +28,15 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, Any]
     scores: tuple[float, ...]
     output: str
+
+
+class EventsTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a delivery of events: counts, and a fault for each event that was not taken."""
+
+    accepted: int
+    duplicates: int
+    late: int
+    faults: tuple[DataError, ...]
 
 
 class Served(Protocol):
@@ -70,4 +81,35 @@ class Served(Protocol):
         ------
         MartelloError
             With a code ``features.*`` when the input is not as declared.
+        """
+
+
+@runtime_checkable
+class Featured(Served, Protocol):
+    """A release whose model also sees features, computed as of a moment from the input and from past events."""
+
+    @property
+    def definition(self) -> str:
+        """Hash of everything that decides what the model sees, written on every decision."""
+
+    @property
+    def sources(self) -> Mapping[str, Mapping[str, str]]:
+        """The columns of events with their types, by source."""
+
+    def decide_at(self, record: Mapping[str, object], now: int) -> Decided:
+        """Answer one input as of a moment (microseconds, UTC), from events known strictly before it.
+
+        Raises
+        ------
+        MartelloError
+            As `decide`, or ``features.read-too-early``.
+        """
+
+    def take_events(self, source: str, events: Sequence[Mapping[str, object]], now: int | None) -> EventsTaken:
+        """Take events of one of the sources; always called from the same thread.
+
+        Raises
+        ------
+        EnvironmentFault
+            ``features.state-unavailable``: then nothing was taken.
         """

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 __all__ = ["Decision", "Entry", "Outcome", "Segment", "content_digest", "decode_line", "encode_line", "key_digest"]
 
@@ -44,6 +45,8 @@ class Decision(_Line, frozen=True, kw_only=True, tag="decision"):
     output: str
     arm: str | None = None
     propensity: float = 1.0
+    as_of: int | UnsetType = UNSET  # microseconds, UTC; the moment that features were computed for, where there are any
+    definition: str | UnsetType = UNSET  # what decided which features the model saw
 
 
 class Outcome(_Line, frozen=True, kw_only=True, tag="outcome"):

@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from martello.serve.contract import Served
+from martello.serve.contract import Featured, Served
 from martello.serve.problem import STATUS
-from martello.serve.shapes import MAX_ROWS, Answer, Answers, LoggedDecision, Receipts, Row, SentOutcome
+from martello.serve.shapes import (
+    MAX_ROWS,
+    Answer,
+    Answers,
+    EventReceipt,
+    LoggedDecision,
+    Receipts,
+    Row,
+    SentEvents,
+    SentOutcome,
+)
 
 if TYPE_CHECKING:
     from martello.spec.schema import Field
@@ -69,7 +79,7 @@ def openapi_document(served: Served) -> dict[str, Any]:
 
 def _schemas(served: Served) -> dict[str, Any]:
     _, shapes = msgspec.json.schema_components(
-        [Row, Answer, Answers, LoggedDecision, SentOutcome, Receipts], ref_template=_REF
+        [Row, Answer, Answers, LoggedDecision, SentOutcome, Receipts, SentEvents, EventReceipt], ref_template=_REF
     )
     output = {"type": "string", "enum": list(served.classes)}
     scores = {
@@ -80,6 +90,12 @@ def _schemas(served: Served) -> dict[str, Any]:
     shapes["Row"]["properties"]["input"] = {"$ref": _REF.format(name="Input")}
     shapes["Answer"]["properties"] |= {"output": output, "scores": scores}
     shapes["SentOutcome"]["properties"]["outcome"] = output
+    if isinstance(served, Featured):
+        shapes["Row"]["properties"]["at"]["description"] = "as of when; absent: now. Only what was known before counts"
+    else:
+        del shapes["Row"]["properties"]["at"], shapes["LoggedDecision"]["properties"]["as_of"]
+        del shapes["LoggedDecision"]["properties"]["definition"]
+    shapes |= _event_shapes(served, shapes.pop("SentEvents"), shapes.pop("EventReceipt"))
     shapes["Receipt"]["properties"]["error"] = {"type": "object", "description": "code, what, where, expected, try"}
     return {
         "Input": {
@@ -95,6 +111,34 @@ def _schemas(served: Served) -> dict[str, Any]:
         "Problem": _PROBLEM,
         "Status": {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]},
     }
+
+
+def _event_shapes(served: Served, sent: dict[str, Any], receipt: dict[str, Any]) -> dict[str, Any]:
+    """Give the shapes of events: one for each source, of all columns any source declares."""
+    sources = served.sources if isinstance(served, Featured) else {}
+    if not sources:
+        return {}
+    sent["properties"]["source"] = {"type": "string", "enum": list(sources)}
+    sent["properties"]["events"] = {
+        "type": "array",
+        "maxItems": MAX_ROWS,
+        "items": {"anyOf": [{"$ref": _REF.format(name=_event_name(place))} for place in range(len(sources))]},
+    }
+    receipt["properties"]["rejected"]["items"] = {"$ref": _REF.format(name="Problem")}
+    events = {
+        _event_name(place): {
+            "type": "object",
+            "title": f"Event of {name}",
+            "properties": {column: {"type": _JSON_TYPE[kind]} for column, kind in columns.items()},
+            "examples": [{column: _EXAMPLE[kind] for column, kind in columns.items()}],
+        }
+        for place, (name, columns) in enumerate(sources.items())
+    }
+    return {"SentEvents": sent, "EventReceipt": receipt, **events}
+
+
+def _event_name(place: int) -> str:
+    return f"Event{place + 1}"
 
 
 def _list_of(key: str, shape: str) -> dict[str, Any]:
@@ -138,10 +182,23 @@ def _paths(served: Served) -> dict[str, Any]:
         ["Receipts"],
         {"one": {"value": {"outcomes": [outcome]}}},
     )
+    events = {}
+    if isinstance(served, Featured) and served.sources:
+        source, columns = next(iter(served.sources.items()))
+        event = {column: _EXAMPLE[kind] for column, kind in columns.items()}
+        posted = _post(
+            "send_events",
+            "Tell of events that features look back on; an event counts once, so sending again is safe",
+            ["SentEvents"],
+            ["EventReceipt"],
+            {"one": {"value": {"source": source, "events": [event]}}},
+        )
+        events["/events"] = {"post": posted}
     decision_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "/decide": {"post": decide},
         "/outcomes": {"post": outcomes},
+        **events,
         "/decisions/{id}": {
             "get": _get("read_decision", "Read a decision from the log", "LoggedDecision", ("404",))
             | {"parameters": [decision_id]}

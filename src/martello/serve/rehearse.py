@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
@@ -61,6 +62,7 @@ def rehearse(
     *,
     token: str,
     log_dir: Path,
+    at: Sequence[datetime | None] | None = None,
     progress: Progress | None = None,
     start_seconds: float = START_SECONDS,
 ) -> Rehearsed:
@@ -73,6 +75,8 @@ def rehearse(
         `log_dir` and take its token from the environment variable ``MARTELLO_TOKEN``.
     rows, units, outcomes
         Inputs, their names, and what happened (None where unknown), of equal length.
+    at
+        The moment of each row, where the release computes features as of one.
     progress
         Called with the rows done so far and their number.
 
@@ -90,7 +94,7 @@ def rehearse(
         done = 0
         for batch in _batches(rows):
             part = slice(done, done + len(batch))
-            answers = client.decide_many(batch, units[part])
+            answers = client.decide_many(batch, units[part], at=None if at is None else at[part])
             known = zip((answer.id for answer in answers), units[part], outcomes[part], strict=True)
             sent = {decision: (unit, outcome) for decision, unit, outcome in known}
             _report(client, {decision: outcome for decision, (_, outcome) in sent.items() if outcome is not None})

@@ -6,7 +6,7 @@ Server, client and the OpenAPI document meet here. What lies inside `input` is t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -19,11 +19,14 @@ __all__ = [
     "MAX_ROWS",
     "Answer",
     "Answers",
+    "EventReceipt",
     "LoggedDecision",
     "Receipt",
     "Receipts",
     "Row",
+    "SentEvents",
     "SentOutcome",
+    "parse_events",
     "parse_outcome",
     "parse_outcomes",
     "parse_rows",
@@ -36,15 +39,17 @@ _Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing to decide about."""
+    """One thing to decide about, as of now or of the moment `at`."""
 
     input: dict[str, Any]
     unit: _Name | None = None
+    at: _Moment | UnsetType = UNSET
 
 
 class _DecideBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     input: dict[str, Any] | UnsetType = UNSET
     unit: _Name | None = None
+    at: _Moment | UnsetType = UNSET
     units: list[Row] | UnsetType = UNSET
 
 
@@ -76,6 +81,8 @@ class LoggedDecision(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     arm: str | None
     propensity: float
+    as_of: datetime | UnsetType = UNSET
+    definition: str | UnsetType = UNSET
 
 
 class SentOutcome(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,12 +111,33 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: list[Receipt]
 
 
+class SentEvents(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Events of one source, as it declares them."""
+
+    source: _Name
+    events: list[dict[str, Any]]
+
+
+class EventReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a delivery of events: everything but `rejected` is on disk.
+
+    `duplicates` were there before, word for word; `late` ones were accepted although newer ones were known already, so
+    that answers given in between did not see them; `rejected` holds the fault of each event that was not taken.
+    """
+
+    accepted: int
+    duplicates: int
+    late: int
+    rejected: list[dict[str, Any]]
+
+
 class _OutcomesBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outcomes: list[Raw]
 
 
 _DECIDE = msgspec.json.Decoder(_DecideBody)
 _OUTCOMES = msgspec.json.Decoder(_OutcomesBody)
+_EVENTS = msgspec.json.Decoder(SentEvents)
 _OUTCOME = msgspec.json.Decoder(SentOutcome)
 _T = TypeVar("_T")
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)
@@ -126,12 +154,12 @@ def parse_rows(body: bytes) -> tuple[Sequence[Row], bool]:
     Examples
     --------
     >>> parse_rows(b'{"input": {"age": 39}}')
-    ((Row(input={'age': 39}, unit=None),), False)
+    ((Row(input={'age': 39}, unit=None, at=UNSET),), False)
     """
     asked = _read(_DECIDE, body)
     if asked.units is UNSET and asked.input is not UNSET:
-        return (Row(input=asked.input, unit=asked.unit),), False
-    if asked.units is not UNSET and asked.input is UNSET and asked.unit is None:
+        return (Row(input=asked.input, unit=asked.unit, at=asked.at),), False
+    if asked.units is not UNSET and asked.input is UNSET and asked.unit is None and asked.at is UNSET:
         return _bounded(asked.units), True
     raise DataError(
         "serve.wrong-shape",
@@ -174,6 +202,28 @@ def parse_outcome(row: Raw, classes: Sequence[str]) -> SentOutcome:
             expected=f"one of {', '.join(map(repr, classes[:10]))}{', …' if len(classes) > 10 else ''}",
             fix=f"did you mean {near!r}?" if near else "",
         )
+    return sent
+
+
+def parse_events(body: bytes, sources: Collection[str]) -> SentEvents:
+    """Read the body of `POST /events`; each event is looked at by the state.
+
+    Raises
+    ------
+    DataError
+        ``serve.not-json``, ``serve.wrong-shape``, ``serve.too-many-rows``, ``serve.unknown-source``.
+    """
+    sent = _read(_EVENTS, body)
+    if sent.source not in sources:
+        near = nearest(sent.source, sources)
+        raise DataError(
+            "serve.unknown-source",
+            f"{sent.source!r} is no source of events of this task",
+            where="$.source",
+            expected="one of " + ", ".join(map(repr, sources)),
+            fix=f"did you mean {near!r}?" if near else "",
+        )
+    _bounded(sent.events)
     return sent
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from martello.records import BoughtGold, Claim, Condition, Evaluation, Finding, Gate, Model
+from martello.records import Claim, Condition, Evaluation, Finding, Gate, Model
+from martello.ship.asked import asked_short, gain_is_of_dev
 from martello.ship.words import count, join, name_of, percent, say
 from martello.spec.schema import Owners, Requirement
 from martello.stats.estimate import Estimate, NotEstimable, Verdict
@@ -17,6 +18,9 @@ __all__ = ["CONSTANT", "NOTES", "assess_gate", "floors"]
 
 #: Name of the learner that gives every unit the same answer.
 CONSTANT = "constant"
+
+#: Kind of learner that is a table of scores by unit.
+SCORES = "scores"
 
 _SECOND = "a second person can run it"
 _WARNINGS = "no warning in the data"
@@ -61,18 +65,6 @@ def _at_this_look(claim: Claim) -> str:
     return f", but it may be {percent(claim.low or 0.0, 1)} at the certainty left for this look" if is_puzzling else ""
 
 
-def _say_bought(bought: BoughtGold | None) -> list[str]:
-    """Say how many labels it took, and of whom the verdict speaks."""
-    if bought is None:
-        return []
-    asked = f"{count(bought.n_labels, 'label')} taken one by one from a pool of {count(bought.n_pool, 'unit')}"
-    if bought.holds_for == "pool":
-        return [f"{asked}, of which the verdict speaks"]
-    shown = [f"{percent(bought.floors[name], 1)} {name}" for name in ("precision", "recall") if name in bought.floors]
-    needed = join(shown)
-    return [f"{asked}; {needed} had to be shown there for the population it stands for"] if needed else [asked]
-
-
 def _sentence(parts: Sequence[str]) -> str:
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}."
@@ -91,7 +83,7 @@ def _on_everyone(evaluation: Evaluation, agreed: Mapping[str, float]) -> Conditi
     claims = [c for c in _agreed_claims(evaluation, agreed) if c.population == "everyone"]
     unjudged = [metric for metric in agreed if metric not in {c.metric for c in claims}]
     parts = [*map(_say_claim, claims), *(f"{name_of(metric)} was not judged on gold" for metric in unjudged)]
-    parts += _say_bought(evaluation.bought)
+    parts += asked_short(evaluation.bought) if evaluation.bought else []
     verdicts = [*(c.verdict for c in claims), *(Verdict.UNDECIDED for _ in unjudged)]
     return Condition(name=name, verdict=_all_of(verdicts), because=_sentence(parts))
 
@@ -125,7 +117,7 @@ def _against_constant(evaluation: Evaluation) -> Condition:
         verdict, because = Verdict.UNDECIDED, f"The gain over the constant rule is {say(gain)}."
     else:
         size = say(gain, "gain_over_constant")
-        where = " on dev" if evaluation.bought else ""
+        where = " on dev" if gain_is_of_dev(evaluation) else ""
         if gain.low > 0:
             verdict, because = Verdict.MET, f"Its log loss{where} is lower than the constant rule's by {size}."
         elif gain.high <= 0:
@@ -171,6 +163,13 @@ def _winner(model: Model) -> Condition:
     return Condition(name="the winner is not the constant rule", verdict=verdict, because=because)
 
 
+def _can_serve(model: Model) -> Condition | None:
+    if model.learner.partition(":")[0] != SCORES:
+        return None
+    because = "It is a table of scores made elsewhere: judged like any model, but there is nothing here to serve."
+    return Condition(name="it can be served", verdict=Verdict.NOT_MET, because=because)
+
+
 def _second_person(owners: Owners) -> Condition:
     if owners.second and owners.second != owners.ml:
         return Condition(name=_SECOND, verdict=Verdict.MET, because=f"{owners.second} is named.")
@@ -194,6 +193,7 @@ def assess_gate(
     requirement: Requirement,
     findings: Sequence[Finding],
     parents: tuple[str, ...],
+    parity: Condition | None = None,
 ) -> Gate:
     """Say whether a model may ship, with the reason of every condition.
 
@@ -211,6 +211,8 @@ def assess_gate(
         What the earlier stages noticed in the data; warnings are repeated, not held against it.
     parents
         Ids of the records this gate stands on.
+    parity
+        Whether serving saw the features that training computes; None where nothing was served with them yet.
 
     Returns
     -------
@@ -224,7 +226,9 @@ def assess_gate(
         _against_constant(evaluation),
         _against_shipped(evaluation),
         _winner(model),
+        _can_serve(model),
         _looks(evaluation, requirement),
+        parity,
         _second_person(owners),
         _warnings(findings),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from martello.records import AnyRecord, Evaluation, Measure
+from martello.ship.asked import asked_sentences, gain_is_of_dev
 from martello.ship.gate import floors
 from martello.ship.known import Known
 from martello.ship.markdown import (
@@ -119,9 +120,12 @@ def _how_good(known: Known) -> list[str]:
         f"({evaluation.looks_left} left). Intervals hold at {percent(evaluation.level)} each."
     )
     lines = ["## How good it is", "", intro, ""]
+    if evaluation.bought is not None:
+        lines += [" ".join(asked_sentences(evaluation.bought)), ""]
     lines += table(("Measure", "Meaning", "Value"), _measure_rows(evaluation.metrics))
     gain = say(evaluation.gain_over_constant, "gain_over_constant")
-    lines += [f"Against the constant rule, log loss is lower by {plain(gain)}.", ""]
+    where = "Against the constant rule on dev" if gain_is_of_dev(evaluation) else "Against the constant rule"
+    lines += [f"{where}, log loss is lower by {plain(gain)}.", ""]
     return [*lines, *_slices(evaluation), *_classes(evaluation)]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from martello.errors import DataError, IntegrityError
 
@@ -21,10 +23,15 @@ SELFTEST_ROWS = 50
 
 
 class SelftestRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One raw input as the API takes it, and the score of each class it must give, bit for bit."""
+    """One raw input as the API takes it, and the score of each class it must give, bit for bit.
+
+    Where features are computed, `now` is the moment of the decision in microseconds and `history` what was known then.
+    """
 
     record: dict[str, str | int | float | bool | None]
     scores: tuple[float, ...]
+    now: int | UnsetType = UNSET
+    history: dict[str, Any] | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(tuple[SelftestRow, ...])
@@ -82,9 +89,11 @@ def _bits(scores: Sequence[float]) -> bytes:
     return struct.pack(f"<{len(scores)}d", *scores)
 
 
-def run_selftest(
-    rows: Iterable[SelftestRow], decide: Callable[[Mapping[str, str | int | float | bool | None]], Sequence[float]]
-) -> None:
+def _given(row: SelftestRow) -> tuple[object, ...]:
+    return (row.record,) if row.now is UNSET else (row.record, row.now, row.history)
+
+
+def run_selftest(rows: Iterable[SelftestRow], decide: Callable[..., Sequence[float]]) -> None:
     """Score every row and compare bit for bit.
 
     Parameters
@@ -92,14 +101,15 @@ def run_selftest(
     rows
         Rows of the release.
     decide
-        Gives the score of each class for one raw record, by the path that serves.
+        Gives the score of each class for one raw record, by the path that serves; where features are computed it is
+        handed `now` and `history`, too.
 
     Raises
     ------
     IntegrityError
         When one score differs in one bit; it names the first row and how many differ.
     """
-    checked = [(row.scores, tuple(float(score) for score in decide(row.record))) for row in rows]
+    checked = [(row.scores, tuple(float(score) for score in decide(*_given(row)))) for row in rows]
     wrong = [(n, want, got) for n, (want, got) in enumerate(checked) if _bits(want) != _bits(got)]
     if wrong:
         number, want, got = wrong[0]

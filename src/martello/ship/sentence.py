@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Iterable
 
 from martello.records import Claim, Evaluation, Experiment, Gate
+from martello.ship.asked import asked_sentences
 from martello.ship.gate import NOTES, floors
 from martello.ship.known import Known
 from martello.ship.words import count, name_of, percent, say, say_between, say_short
@@ -168,8 +169,7 @@ def supporting(known: Known) -> tuple[str, ...]:
 def _label_cost(evaluation: Evaluation) -> list[str]:
     """Say what the verdict took in labels; or would have, where the engine came to the same about gold's own units."""
     if (bought := evaluation.bought) is not None:
-        labels = count(bought.n_labels, "label")
-        return [f"The verdict took {labels}, asked for one by one from a pool of {count(bought.n_pool, 'unit')}"]
+        return [asked_sentences(bought)[0]]
     cost = evaluation.label_cost
     if cost is None or not cost.labels or cost.verdict is not evaluation.verdict:
         return []

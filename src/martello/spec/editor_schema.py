@@ -12,11 +12,14 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
-from martello.spec.kinds import bare, describe, meta, named_fields, spec_type
-from martello.spec.schema import Field, Spec
+from martello.spec.kinds import SHORT, bare, describe, meta, named_fields, spec_type
+from martello.spec.schema import Feature, Field, Source, Spec
 from martello.spec.toml_text import dotted, toml_list, toml_string
 
 __all__ = ["editor_schema", "spec_reference"]
+
+# What a file writes as a table from name to struct.
+_NAMED: tuple[type[msgspec.Struct], ...] = (Field, Source, Feature)
 
 
 def editor_schema() -> dict[str, Any]:
@@ -27,24 +30,41 @@ def editor_schema() -> dict[str, Any]:
     >>> sorted(editor_schema()["required"])
     ['input', 'output', 'population', 'task']
     """
-    (_, _), definitions = msgspec.json.schema_components([Spec, Field], ref_template="#/$defs/{name}")
+    (_, *_), definitions = msgspec.json.schema_components([Spec, *_NAMED], ref_template="#/$defs/{name}")
     definitions = {name: _without_null(definition) for name, definition in definitions.items()}
-    root, field = definitions.pop("Spec"), definitions["Field"]
-    del field["properties"]["name"]  # in the file the name is the key
-    field["required"] = ["type"]
-    root["properties"]["input"] = {
-        "description": Field.__doc__,
-        "type": "object",
-        "minProperties": 1,
-        "propertyNames": {"minLength": 1, "maxLength": 200},
-        "additionalProperties": {"anyOf": [field["properties"]["type"], {"$ref": "#/$defs/Field"}]},
-    }
+    root = definitions.pop("Spec")
+    for kind in _NAMED:
+        key = next(field.encode_name for field in spec_type().fields if _named_type(field.type) is kind)
+        root["properties"][key] = _table_of(kind, definitions[kind.__name__], is_required=key in root["required"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **root,
         "title": "martello.toml",
         "$defs": definitions,
     }
+
+
+def _table_of(kind: type[msgspec.Struct], definition: dict[str, Any], *, is_required: bool) -> dict[str, Any]:
+    """Give the JSON Schema of a table from name to struct; in the file the name is the key."""
+    del definition["properties"]["name"]
+    definition["required"] = [name for name in definition["required"] if name != "name"]
+    whole: dict[str, Any] = {"$ref": f"#/$defs/{kind.__name__}"}
+    if not definition["required"]:
+        del definition["required"]
+    short = next(iter(definition["properties"]))
+    entry = {"anyOf": [definition["properties"][short], whole]} if short in SHORT else whole
+    return {
+        "description": kind.__doc__,
+        "type": "object",
+        **({"minProperties": 1} if is_required else {}),
+        "propertyNames": {"minLength": 1, "maxLength": 200},
+        "additionalProperties": entry,
+    }
+
+
+def _named_type(kind: inspect.Type) -> type | None:
+    inner = bare(kind)
+    return inner.item_type.cls if named_fields(inner) and isinstance(inner, inspect.VarTupleType) else None  # type: ignore[attr-defined]
 
 
 def spec_reference() -> str:
@@ -84,8 +104,10 @@ def _reference(fields: tuple[inspect.Field, ...], path: tuple[str, ...]) -> Iter
             item = cast(inspect.StructType, cast(inspect.VarTupleType, inner).item_type)
             heading = f"{dotted(place)}.NAME"
             yield from _table(heading, item.cls, entries, is_required=field.required)
-            yield '`NAME = "number"` is short for `NAME = { type = "number" }`.'
-            yield ""
+            if entries[0].encode_name in SHORT:
+                short, example = entries[0].encode_name, SHORT[entries[0].encode_name]
+                yield f'`NAME = "{example}"` is short for `NAME = {{ {short} = "{example}" }}`.'
+                yield ""
 
 
 def _table(name: str, cls: type, fields: Any, *, is_required: bool) -> Iterator[str]:

@@ -13,7 +13,11 @@ from msgspec import inspect
 from martello.spec.schema import Spec
 from martello.spec.toml_text import toml_list, toml_string
 
-__all__ = ["bare", "describe", "is_probability", "meta", "named_fields", "spec_type"]
+__all__ = ["SHORT", "bare", "describe", "is_probability", "meta", "named_fields", "spec_type"]
+
+
+#: Keys whose text may stand for the whole table of an input or a feature, with an example of one.
+SHORT = {"type": "number", "expression": "length(title)"}
 
 
 @cache

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from martello.errors import SpecError
 from martello.records import Finding
 from martello.spec.faults import Fault, as_errors
-from martello.spec.schema import SampleDesign, Spec
+from martello.spec.schema import AGGREGATES, SampleDesign, Spec
 from martello.spec.toml_text import KeyPath, dotted, toml_key
 
 __all__ = ["broken_rules", "design_faults", "lint", "notes"]
@@ -67,8 +67,6 @@ def _only_this_version(spec: Spec) -> Iterator[Fault]:
         yield _not_yet(("task", "kind"), "ranking", '"binary" or "multiclass"', 'kind = "binary"')
     if spec.output.source == "outcomes":
         yield _not_yet(("output", "from"), "outcomes", '"column" or "annotators"', 'from = "column"')
-    if spec.output.source == "annotators" and spec.task.kind == "multiclass":
-        yield _not_yet(("task", "kind"), "multiclass", '"binary" where annotators answer', 'kind = "binary"')
 
 
 def _not_yet(path: KeyPath, value: str, expected: str, fix: str) -> Fault:
@@ -96,6 +94,14 @@ def _answers_are_declared(spec: Spec) -> Iterator[Fault]:
             "output.classes is missing: annotators need the answers they may give",
             "two answers or more",
             'classes = ["no", "yes"]',
+        )
+    if people and len(output.classes) == 2 and spec.task.kind == "multiclass":
+        yield Fault(
+            "spec.no-classes",
+            ("output", "classes"),
+            "output.classes has two answers, but a multiclass task has three or more",
+            "three answers or more, or a binary task",
+            'kind = "binary", with the answer that counts as yes as output.positive',
         )
     if people and output.column is not None:
         yield Fault(
@@ -168,6 +174,68 @@ def _label_is_not_an_input(spec: Spec) -> Iterator[Fault]:
         )
 
 
+def _features_have_names_of_their_own(spec: Spec) -> Iterator[Fault]:
+    taken = {field.name: "an input" for field in spec.input} | {"now": "the moment of the decision"}
+    if spec.output.column is not None:
+        taken[spec.output.column] = "the answer"
+    clashes = [(("feature", each.name), each.name) for each in spec.feature if each.name in taken]
+    if spec.feature:
+        clashes += [(("input", field.name), field.name) for field in spec.input if field.name == "now"]
+    for path, name in clashes:
+        yield Fault(
+            "spec.feature-name-taken",
+            path,
+            f"{dotted(path)} has the name of {taken[name] if path[0] == 'feature' else taken['now']}",
+            "a name of its own for every feature",
+            "rename it",
+        )
+
+
+_OF_HISTORY = ("agg", "value", "window", "where", "k")
+
+
+def _a_feature_is_one_thing(spec: Spec) -> Iterator[Fault]:
+    """An expression, or an aggregate of events with its window."""
+    for each in spec.feature:
+        path: KeyPath = ("feature", each.name)
+        given = [key for key in _OF_HISTORY if getattr(each, key) is not None]
+        if each.expression is not None and (each.source is not None or given):
+            key = "from" if each.source is not None else given[0]
+            yield _unclear((*path, key), f"{each.name} is an expression and has {key}", "one of the two")
+        elif each.expression is None and each.source is None:
+            expected = 'an expression, or { from = "opens", agg = "count", window = "7d" }'
+            yield _unclear(path, f"nothing says how {each.name} is computed", expected)
+        elif each.expression is None and each.agg is None:
+            yield _unclear(path, f"{each.name} has no agg", "one of " + ", ".join(AGGREGATES))
+
+
+def _history_has_a_moment(spec: Spec) -> Iterator[Fault]:
+    for each in spec.feature:
+        if each.source is not None and spec.population.time is None:
+            yield Fault(
+                "spec.feature-needs-time",
+                ("feature", each.name),
+                f"{each.name} looks back from the time of the unit, and population.time is missing",
+                "the column with the time of the unit",
+                'time = "seen_at", under [population]',
+            )
+
+
+def _unclear(path: KeyPath, what: str, expected: str) -> Fault:
+    return Fault("spec.feature-unclear", path, what, expected)
+
+
+def _the_model_sees_something(spec: Spec) -> Iterator[Fault]:
+    hidden = [each.feature_only for each in spec.input] + [each.feature_only for each in spec.feature]
+    if spec.input and all(hidden):
+        yield Fault(
+            "spec.model-sees-nothing",
+            ("input",),
+            "every input and feature is feature_only: the model would see nothing",
+            "at least one input or feature without feature_only",
+        )
+
+
 def _label_has_no_other_role(spec: Spec) -> Iterator[Fault]:
     label = spec.output.column
     for path, column in (*_roles(spec), *_slices(spec)):
@@ -181,8 +249,8 @@ def _label_has_no_other_role(spec: Spec) -> Iterator[Fault]:
 
 
 def _roles_are_not_inputs(spec: Spec) -> Iterator[Fault]:
-    """Hold the columns that name, tie or order units out of the inputs: a new unit has a value the model never met."""
-    inputs = {field.name for field in spec.input}
+    """Hold the columns that name, tie or order units away from the model: a new unit has a value it never met."""
+    inputs = {field.name for field in spec.input if not field.feature_only}
     for path, column in _roles(spec):
         if column in inputs:
             yield Fault(
@@ -190,7 +258,7 @@ def _roles_are_not_inputs(spec: Spec) -> Iterator[Fault]:
                 ("input", column),
                 f"{column} is an input and also {dotted(path)}",
                 "one or the other: what names, ties or orders the units of one file says nothing about the next",
-                f"take {toml_key(column)} out of [input], or out of {dotted(path[:2])}",
+                f"take {toml_key(column)} out of [input] or {dotted(path[:2])}, or give it feature_only = true",
             )
 
 
@@ -260,6 +328,10 @@ _RULES: tuple[Rule, ...] = (
     _positive_fits_kind,
     _something_goes_in,
     _label_is_not_an_input,
+    _features_have_names_of_their_own,
+    _a_feature_is_one_thing,
+    _history_has_a_moment,
+    _the_model_sees_something,
     _label_has_no_other_role,
     _roles_are_not_inputs,
     _nothing_is_named_twice,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 
 from martello.errors import SpecError
 from martello.records import content_id
-from martello.spec.faults import raise_faults
+from martello.spec.faults import Fault, raise_faults
 from martello.spec.lint import broken_rules
 from martello.spec.schema import Spec
 from martello.spec.shape import as_spec, check_shape
@@ -26,8 +27,19 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 _PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
-def load_spec(path: Path) -> Spec:
+#: Looks at a whole spec for what the shelf cannot know, such as the meaning of expressions.
+Check = Callable[[Spec], Iterable[Fault]]
+
+
+def load_spec(path: Path, *, check: Check | None = None) -> Spec:
     """Read a spec from a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    check
+        A further check, whose faults are reported like those of the rules here.
 
     Raises
     ------
@@ -45,10 +57,10 @@ def load_spec(path: Path) -> Spec:
         raise SpecError(
             "spec.unreadable", f"{path.name} cannot be read: {err.strerror}", where=str(path), expected="a file"
         ) from err
-    return parse_spec(_decode(data, path.name), name=path.name)
+    return parse_spec(_decode(data, path.name), name=path.name, check=check)
 
 
-def parse_spec(text: str, *, name: str = "martello.toml") -> Spec:
+def parse_spec(text: str, *, name: str = "martello.toml", check: Check | None = None) -> Spec:
     """Read a spec from TOML text.
 
     Parameters
@@ -57,6 +69,8 @@ def parse_spec(text: str, *, name: str = "martello.toml") -> Spec:
         The whole document.
     name
         What to call it in errors.
+    check
+        A further check of a spec that breaks no rule.
 
     Raises
     ------
@@ -85,6 +99,8 @@ def parse_spec(text: str, *, name: str = "martello.toml") -> Spec:
     raise_faults(check_shape(document), name=name, text=text)
     spec = as_spec(document)
     raise_faults(broken_rules(spec), name=name, text=text)
+    if check is not None:
+        raise_faults(check(spec), name=name, text=text)
     return spec
 
 

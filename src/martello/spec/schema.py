@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
+    "AGGREGATES",
     "FIELD_TYPES",
+    "Feature",
     "Field",
     "Label",
     "Metrics",
@@ -24,6 +26,7 @@ __all__ = [
     "Requirement",
     "SampleDesign",
     "Serve",
+    "Source",
     "Spec",
     "Task",
     "Train",
@@ -91,11 +94,73 @@ class Field(_Part, frozen=True, kw_only=True):
     type: Annotated[FieldType, Meta(description="what the values are")]
     optional: Annotated[bool, Meta(description="may be missing")] = False
     description: Annotated[str, Meta(description="what it says, for whoever calls the API")] = ""
+    feature_only: Annotated[
+        bool, Meta(description="taken for the features alone, such as a key; the model does not see it")
+    ] = False
 
     @property
     def column(self) -> str:
         """Give the name of this input's column in stored tables, where it cannot collide with a table's own columns."""
         return f"input.{self.name}"
+
+
+Aggregate = Literal["last", "first", "count", "sum", "mean", "distinct_count", "rate", "last_k"]
+AGGREGATES: tuple[str, ...] = ("last", "first", "count", "sum", "mean", "distinct_count", "rate", "last_k")
+
+
+class Source(_Part, frozen=True, kw_only=True):
+    """A table of past events that features count, sum or look up: whom they concern, when they happened."""
+
+    name: Name
+    table: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="file or glob (CSV, Parquet), or warehouse:TABLE, as population.source",
+        ),
+    ]
+    id: Annotated[Name, Meta(description="column that names an event uniquely: what came twice counts once")]
+    key: Annotated[
+        tuple[Name, ...],
+        Meta(description="columns that say whom an event concerns; inputs of the same names say it of a unit"),
+    ]
+    time: Annotated[Name, Meta(description="column with the time of the event")]
+    known_at: Annotated[
+        Name | None, Meta(description="column with the time it became known to us; an event counts from then on")
+    ] = None
+    columns: Annotated[dict[str, FieldType], Meta(description="every column in use with its type, as in [input]")]
+
+
+class Feature(_Part, frozen=True, kw_only=True):
+    """A value computed from inputs and past events, the same in training and in serving, as of the unit's time."""
+
+    name: Name
+    expression: Annotated[
+        str | None, Meta(description="over inputs, other features and `now`, in SQL syntax", examples=["length(title)"])
+    ] = None
+    source: Annotated[
+        Name | None, Meta(description="name of a [source]: the feature is an aggregate of its events")
+    ] = msgspec.field(name="from", default=None)
+    agg: Annotated[Aggregate | None, Meta(description="which aggregate of the events")] = None
+    value: Annotated[Name | None, Meta(description="column of the events that is aggregated; count, rate: none")] = None
+    window: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[1-9][0-9]{0,5}[smhdw]$",
+                description="how far back events count; what is older is forgotten",
+                examples=["30m", "7d"],
+            ),
+        ]
+        | None
+    ) = None
+    where: Annotated[
+        str | None,
+        Meta(description="condition on the events; `file_id = :file_id` compares a column with an input"),
+    ] = None
+    k: Annotated[int, Meta(ge=1, le=100, description="last_k: how many events")] | None = None
+    feature_only: Annotated[bool, Meta(description="used by other features alone; the model does not see it")] = False
+    owner: Annotated[Name | None, Meta(description="who answers for it; none: the owner of the model")] = None
 
 
 class Output(_Part, frozen=True, kw_only=True):
@@ -277,6 +342,10 @@ class Train(_Part, frozen=True, kw_only=True):
     learners: Annotated[
         tuple[str, ...], Meta(description="learners tried beside the constant rule, which is always tried")
     ] = ("logistic", "lightgbm")
+    options: Annotated[
+        dict[str, dict[str, str | int | float | bool]],
+        Meta(description="by learner: what it needs, such as the file of a brought model or the URL of an endpoint"),
+    ] = {}
 
 
 class Serve(_Part, frozen=True, kw_only=True):
@@ -305,6 +374,8 @@ class Spec(_Part, frozen=True, kw_only=True):
     population: Population
     input: tuple[Field, ...]
     output: Output
+    source: tuple[Source, ...] = ()
+    feature: tuple[Feature, ...] = ()
     requirement: Requirement = Requirement()
     metric: Metrics = Metrics()
     sample: SampleDesign = SampleDesign()

@@ -15,7 +15,7 @@ from msgspec import inspect
 
 from martello.errors import nearest
 from martello.spec.faults import Fault
-from martello.spec.kinds import bare, describe, is_probability, meta, named_fields, spec_type
+from martello.spec.kinds import SHORT, bare, describe, is_probability, meta, named_fields, spec_type
 from martello.spec.mend import WIDEST, mend, mend_probability, pair, say, shown
 from martello.spec.schema import Spec
 from martello.spec.toml_text import KeyPath, dotted, toml_key, toml_string
@@ -46,11 +46,16 @@ def check_shape(document: dict[str, Any]) -> list[Fault]:
 
 def as_spec(document: dict[str, Any]) -> Spec:
     """Make the `Spec` of a document without faults."""
-    fields = [
-        {"name": name, **({"type": entry} if isinstance(entry, str) else entry)}
-        for name, entry in document["input"].items()
-    ]
-    return msgspec.convert({**document, "input": fields}, Spec)
+    named = {
+        field.encode_name: [_entry(name, entry, entries) for name, entry in document[field.encode_name].items()]
+        for field in spec_type().fields
+        if (entries := named_fields(bare(field.type))) is not None and field.encode_name in document
+    }
+    return msgspec.convert({**document, **named}, Spec)
+
+
+def _entry(name: str, entry: Any, fields: tuple[inspect.Field, ...]) -> dict[str, Any]:
+    return {"name": name, **({fields[0].encode_name: entry} if isinstance(entry, str) else entry)}
 
 
 def _check(value: object, kind: inspect.Type, path: KeyPath) -> Iterator[Fault]:
@@ -62,6 +67,9 @@ def _check(value: object, kind: inspect.Type, path: KeyPath) -> Iterator[Fault]:
     elif entries is not None and isinstance(value, dict):
         for name, entry in value.items():
             yield from _check_entry(name, entry, entries, path)
+    elif isinstance(inner, inspect.DictType) and isinstance(value, dict):
+        for name, item in value.items():
+            yield from _check(item, inner.value_type, (*path, name))
     elif isinstance(inner, inspect.VarTupleType) and entries is None and isinstance(value, list):
         for place, item in enumerate(value):
             yield from _check(item, inner.item_type, (*path, place))
@@ -144,15 +152,19 @@ def _check_table(table: dict[str, Any], fields: tuple[inspect.Field, ...], path:
 
 
 def _check_entry(name: str, entry: object, fields: tuple[inspect.Field, ...], path: KeyPath) -> Iterator[Fault]:
-    """Check one line of `[input]`: a type, or a table with one."""
-    place = (*path, name)
+    """Check one line of `[input]` or the like: a table, or the text that stands for one."""
+    place, short = (*path, name), fields[0]
     if not 0 < len(name) <= 200:
-        yield Fault("spec.wrong-form", place, "an input has a name that is empty or very long", "1 to 200 characters")
-    if isinstance(entry, str):
-        yield from _check(entry, fields[0].type, place)
+        noun = "an input" if path == ("input",) else f"a {path[-1]}"
+        yield Fault("spec.wrong-form", place, f"{noun} has a name that is empty or very long", "1 to 200 characters")
+    if isinstance(entry, str) and short.encode_name in SHORT:
+        yield from _check(entry, short.type, place)
     elif not isinstance(entry, dict):
-        yield Fault("spec.wrong-type", place, say(place, entry), 'a type such as "number", or a table with one')
-    elif "type" not in entry and (split := _split_name(name, entry)):
+        example = SHORT.get(short.encode_name)
+        noun = f"{'an' if short.encode_name[0] in 'aeiou' else 'a'} {short.encode_name}"
+        expected = f'{noun} such as "{example}", or a table with one' if example else "a table"
+        yield Fault("spec.wrong-type", place, say(place, entry), expected)
+    elif short.encode_name not in entry and (split := _split_name(name, entry, fields)):
         whole = toml_key(split)
         yield Fault(
             "spec.unquoted-name",
@@ -165,14 +177,15 @@ def _check_entry(name: str, entry: object, fields: tuple[inspect.Field, ...], pa
         yield from _check_table(entry, fields, place)
 
 
-def _split_name(name: str, entry: dict[str, Any]) -> str | None:
+def _split_name(name: str, entry: dict[str, Any], fields: tuple[inspect.Field, ...]) -> str | None:
     """Give the dotted name that TOML took apart (``cons.price.idx = "number"``), or None."""
-    if len(entry) != 1:
+    known = {field.encode_name for field in fields}
+    if len(entry) != 1 or fields[0].encode_name not in SHORT:
         return None
     ((key, value),) = entry.items()
-    if isinstance(value, dict) and "type" not in value:
-        return _split_name(f"{name}.{key}", value)
-    return f"{name}.{key}" if isinstance(value, (str, dict)) and key not in ("optional", "description") else None
+    if isinstance(value, dict) and fields[0].encode_name not in value:
+        return _split_name(f"{name}.{key}", value, fields)
+    return f"{name}.{key}" if isinstance(value, (str, dict)) and key not in known else None
 
 
 def _unknown_key(key: str, value: object, known: list[str], path: KeyPath) -> Fault:

@@ -106,7 +106,8 @@ def _read(path: Path, unit: str, classes: tuple[str, ...]) -> tuple[Any, Floats]
     units = np.array([str(one) for one in table[unit].to_pylist()])
     if len(set(units.tolist())) < len(units):
         raise _bad_table(path, "a unit stands in it twice", [unit, *names])
-    if any(not (pa.types.is_floating(kind) or pa.types.is_integer(kind)) for kind in table.select(names).schema.types):
+    is_number = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal)
+    if not all(any(is_kind(kind) for is_kind in is_number) for kind in table.select(names).schema.types):
         raise _bad_table(path, "a score is no number", [unit, *names])
     found = np.array([table[name].to_pylist() for name in names], dtype=np.float64).T.reshape(len(units), len(names))
     scores = np.hstack([1.0 - found, found]) if len(classes) == 2 else found

@@ -51,6 +51,7 @@ class Row:
     name: str
     measure: Measure
     n: int | None = None
+    floor: float | None = None  # what was agreed for this row alone
 
 
 def _chart(layers: Sequence[Spec], height: int) -> Spec:
@@ -202,7 +203,8 @@ def rows_chart(rows: Sequence[Row], *, metric: str, floor: float | None = None, 
     Names stand above their line, not beside it, so that long ones have room on a narrow screen.
     """
     line = floor if zero is None else 0.0
-    low, high = _range([row.measure for row in rows], [] if line is None else [line])
+    own = [(i, row.floor) for i, row in enumerate(rows) if row.floor is not None]
+    low, high = _range([row.measure for row in rows], [*([] if line is None else [line]), *(f for _, f in own)])
     labels = {"labelExpr": _AS_PERCENT} if is_share(metric) else {"format": "~g"}
     y = {"type": "quantitative", "axis": None, "scale": {"domain": [len(rows), -0.35], "nice": False, "zero": False}}
     x = _axis("value", None, low, high, grid=True, **labels)
@@ -224,7 +226,17 @@ def rows_chart(rows: Sequence[Row], *, metric: str, floor: float | None = None, 
         side = {"align": "left", "dx": 5} if line < (low + high) / 2 else {"align": "right", "dx": -5}
         layers[:0] = [_line("x", x, line, _FLOOR if zero is None else _MUTED)]
         layers += _words(text, _at(x, y, line, -0.12), **side)
-    return _chart(layers, _STEP * len(rows) + 40)
+    return _chart(
+        [*layers, *(layer for i, floor in own for layer in _own_floor(i, floor, x, y))], _STEP * len(rows) + 40
+    )
+
+
+def _own_floor(i: int, floor: float, x: Spec, y: Spec) -> list[Spec]:
+    """Mark what was agreed for one row."""
+    place = {"data": {"values": [{"v": floor, "top": i + 0.5, "end": i + 1.0}]}}
+    mark = {"type": "rule", "color": _FLOOR, "strokeWidth": 2.5}
+    across = {"x": {**x, "field": "v"}, "y": {**y, "field": "top"}, "y2": {"field": "end"}}
+    return [{**place, "mark": mark, "encoding": across}]
 
 
 def _told(encoding: Spec, field: str, **mark: Any) -> list[Spec]:

@@ -82,10 +82,34 @@ def _why(measure: Measure) -> str:
 
 
 def _how_good(known: Known) -> tuple[Figure, ...]:
-    figures = [_operating_point(known)]
+    figures = [_against_agreed(known.evaluation) if known.evaluation else None, _operating_point(known)]
     if known.evaluation is not None and known.evaluation.calibration:
         figures.append(_calibration(known.evaluation))
     return tuple(figure for figure in figures if figure is not None)
+
+
+def _against_agreed(evaluation: Evaluation) -> Figure | None:
+    """Show where the intervals ended when the labels were asked for; else the curve shows what gold says."""
+    claims = [claim for claim in evaluation.claims if claim.population == "everyone"]
+    if evaluation.bought is None or not claims:
+        return None
+    rows = [Row(f"{name_of(c.metric)}, agreed {percent(c.floor)}", c.estimate, floor=c.floor) for c in claims]
+    title = {
+        Verdict.MET: "What was agreed is surely met",
+        Verdict.NOT_MET: "What was agreed is surely not met",
+        Verdict.UNDECIDED: "Whether what was agreed is met is not known yet",
+    }[_verdict_of(claims)]
+    when = "judged once" if evaluation.bought.is_fixed else "valid at whatever moment one stops"
+    labels = count(evaluation.bought.n_labels, "label")
+    note = f"Intervals after {labels}, {when}. The mark on each line is what was agreed."
+    return _rows_of("agreed", title, note, rows, rows_chart(rows, metric="precision"))
+
+
+def _verdict_of(claims: Sequence[Claim]) -> Verdict:
+    verdicts = {claim.verdict for claim in claims}
+    if Verdict.NOT_MET in verdicts:
+        return Verdict.NOT_MET
+    return Verdict.MET if verdicts == {Verdict.MET} else Verdict.UNDECIDED
 
 
 def _operating_point(known: Known) -> Figure | None:
@@ -100,7 +124,7 @@ def _operating_point(known: Known) -> Figure | None:
     if curve is None or not curve.points:
         missing = _why(precision) or _why(recall) or "the curve was not made; needs scores of both classes."
         return Figure(name="curve", title="There is no curve to show", note="", missing=missing)
-    title = _threshold_title(evaluation.claims if evaluation else ())
+    title = _threshold_title(evaluation.claims if evaluation and on_gold else (), where)
     optimism = "" if where == "gold" else " Dev chose the threshold, so these numbers are optimistic."
     note = (
         f"At threshold {point.threshold:.3g} on {where}, precision is {say(precision)} and recall {say(recall)}. "
@@ -111,15 +135,15 @@ def _operating_point(known: Known) -> Figure | None:
     )
 
 
-def _threshold_title(claims: Sequence[Claim]) -> str:
-    verdicts = {claim.verdict for claim in claims if claim.population == "everyone"}
-    if not verdicts:
-        return "What the threshold trades: right against found"
-    if Verdict.NOT_MET in verdicts:
-        return "The threshold lies below what was agreed"
-    if Verdict.UNDECIDED in verdicts:
-        return "The threshold may lie below what was agreed"
-    return "The threshold lies surely above what was agreed"
+def _threshold_title(claims: Sequence[Claim], where: str) -> str:
+    everyone = [claim for claim in claims if claim.population == "everyone"]
+    if not everyone:
+        return f"What the threshold trades{' on dev' if where == 'dev' else ''}: right against found"
+    return {
+        Verdict.NOT_MET: "The threshold lies below what was agreed",
+        Verdict.UNDECIDED: "The threshold may lie below what was agreed",
+        Verdict.MET: "The threshold lies surely above what was agreed",
+    }[_verdict_of(everyone)]
 
 
 def _pair(evaluation: Evaluation) -> tuple[Measure, Measure]:

@@ -28,6 +28,7 @@ from martello.records import (
     WorstSlice,
     record_id,
 )
+from martello.ship.asked import asked_rows, asked_sentences, gain_is_of_dev
 from martello.ship.gate import NOTES
 from martello.ship.words import count, meaning, name_of, percent, say_between, say_short
 from martello.stats.estimate import Estimate
@@ -120,6 +121,7 @@ def evidence(records: Mapping[str, AnyRecord], known: Mapping[str, AnyRecord], l
         names = labels.classes if isinstance(labels, Labels) else tuple(each.name for each in evaluation.classes)
         tables += [
             _claim_table(evaluation),
+            _asked_table(evaluation),
             _metric_table(evaluation),
             _slice_table(evaluation.slices),
             _worst_table(evaluation.worst_slices),
@@ -186,14 +188,30 @@ def _claim_row(claim: Claim) -> tuple[Cell, ...]:
     )
 
 
+def _asked_table(evaluation: Evaluation) -> Table | None:
+    if (bought := evaluation.bought) is None:
+        return None
+    return Table(
+        name="asked",
+        title="How gold was asked",
+        lead=" ".join(asked_sentences(bought)),
+        head=("What", "Value"),
+        rows=tuple((Cell(name), Cell(value)) for name, value in asked_rows(bought)),
+    )
+
+
 def _metric_table(evaluation: Evaluation) -> Table:
     metrics = {**evaluation.metrics, "gain_over_constant": evaluation.gain_over_constant}
+    of_dev = {"gain_over_constant"} if gain_is_of_dev(evaluation) else set()
     return Table(
         name="metrics",
         title="All numbers on gold",
         lead=f"{count(evaluation.n_gold, 'unit')} that no choice has seen; intervals at {percent(evaluation.level)}.",
         head=("Measure", "Value", "What it means"),
-        rows=tuple((Cell(name_of(m)), measure_cell(value, m), Cell(meaning(m))) for m, value in metrics.items()),
+        rows=tuple(
+            (Cell(name_of(m), note="on dev" if m in of_dev else ""), measure_cell(value, m), Cell(meaning(m)))
+            for m, value in metrics.items()
+        ),
     )
 
 

@@ -6,7 +6,7 @@ pass. The clock of a source is `known_at`, when an event became known to us; wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -71,6 +71,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         return content_id(
             "definition", msgspec.json.encode([HISTORY_VERSION, EXPRESSIONS_VERSION, self.dump().decode()])
         )
+
+    def of_sources(self, names: Collection[str]) -> History:
+        """Give the part over some of the sources."""
+        kept = {name: each for name, each in self.features.items() if each.source in names}
+        return _checked({name: each for name, each in self.sources.items() if name in names}, kept, self.wheres)
 
     def dump(self) -> bytes:
         """Write it as JSON, for `load_history`; reading it back parses no expression."""

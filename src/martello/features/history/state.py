@@ -24,7 +24,10 @@ from martello.features.history.lookup import Lookup, lookup
 __all__ = ["State", "Taken"]
 
 
-#: How far ahead of ours the clock of a sender may be.
+#: Longer than any time there is, and short enough to be taken from one within 64 bits.
+_ENDLESS = 2**62
+
+#: How far ahead of ours the clock of a sender may be, and so how much longer than any window events are kept.
 _SKEW = 300_000_000
 
 
@@ -46,6 +49,8 @@ class State:
         The SQLite file; made when it is not there. `:memory:` for one that is not kept.
     history
         The checked declarations.
+    forgets
+        Let go of what no window of the newest moment holds. False to replay the past, whose moments lie anywhere.
 
     Raises
     ------
@@ -55,12 +60,14 @@ class State:
         ``features.state-unavailable`` when the file cannot be opened or written.
     """
 
-    def __init__(self, path: Path | str, history: History) -> None:
+    def __init__(self, path: Path | str, history: History, *, forgets: bool = True) -> None:
         self._history = history
         self._intakes = {name: Intake(name, source, history.groups) for name, source in history.sources.items()}
         self._lookups = [lookup(group) for group in history.groups]
         self._spans = {
-            name: max((group.span for group in history.groups if group.source_name == name), default=0)
+            name: max((group.span for group in history.groups if group.source_name == name), default=0) + _SKEW
+            if forgets
+            else _ENDLESS
             for name in history.sources
         }
         try:
@@ -113,6 +120,16 @@ class State:
             execute(_create(group))
             execute(f"create index if not exists {group.name}_ts on {group.name} (ts)")
         execute("commit")
+
+    @property
+    def newest(self) -> int | None:
+        """Give the clock of the newest event of all, None where none was ever taken."""
+        found: int = self._connection.execute("select max(newest) from clock").fetchone()[0]
+        return None if found == -(2**63) else found
+
+    def keeps(self, source: str) -> int:
+        """Give how long an event of a source is kept beside the newest, in microseconds."""
+        return self._spans[source]
 
     def put(self, source: str, events: Iterable[Mapping[str, object]], *, now: int | None = None) -> Taken:
         """Take a delivery of events of one source, whole or, when the disk fails, not at all.
@@ -210,6 +227,12 @@ class State:
                 self._read_group(each, given, now, values)
         except sqlite3.Error as err:
             raise _unavailable(err) from err
+        return values
+
+    def read_group(self, place: int, given: Mapping[str, Any], now: int) -> dict[str, Any]:
+        """Give the features of one group, by its place among the groups of the history."""
+        values: dict[str, Any] = {}
+        self._read_group(self._lookups[place], given, now, values)
         return values
 
     def _read_group(self, each: Lookup, given: Mapping[str, Any], now: int, values: dict[str, Any]) -> None:
