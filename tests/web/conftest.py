@@ -56,7 +56,7 @@ class Tab:
     def __init__(self, context) -> None:
         self.page = context.new_page()
         self.complaints: list[str] = []
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(30_000)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on(
             "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None

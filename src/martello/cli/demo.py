@@ -1,4 +1,4 @@
-"""`martello demo`: once round the loop on real data."""
+"""`martello demo`: once round the loop on real data, or the files of a repository in the order they are wanted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from martello.cli.progress import Progress
 from martello.cli.run import run_project
-from martello.cli.terminal import say
+from martello.cli.terminal import bold, columns, paragraph, print_json, say
 from martello.corridor.project import open_project
 from martello.errors import EnvironmentFault
 
@@ -18,12 +19,22 @@ _MARK = "# made by `martello demo"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the name of the demo and where to put it."""
-    parser.add_argument("name", nargs="?", choices=["adult"], default="adult", help="which demo (default: adult)")
-    parser.add_argument("directory", nargs="?", metavar="DIR", help="where to write the project (default: ./NAME)")
+    """Add the name of the demo and its place."""
+    parser.add_argument("name", nargs="?", choices=["adult", "files"], default="adult", help="which (default: adult)")
+    parser.add_argument(
+        "directory",
+        nargs="?",
+        metavar="DIR",
+        help="adult: where to write the project (default: ./adult); files: a git repository (default: this one)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Run one of the demos."""
+    return _run_files(arguments) if arguments.name == "files" else _run_adult(arguments)
+
+
+def _run_adult(arguments: argparse.Namespace) -> int:
     """Write the demo's project, unless it is there already, and run it."""
     directory = Path(arguments.directory or arguments.name)
     write_demo(arguments.name, directory)
@@ -36,6 +47,24 @@ def run(arguments: argparse.Namespace) -> int:
             "martello spec init YOUR.csv --label COLUMN",
         )
         return run_project(project, as_json=arguments.json, tries=tries)
+
+
+def _run_files(arguments: argparse.Namespace) -> int:
+    """Learn which file of a repository is wanted, judge it on later moments, and say what came of it."""
+    # Only this demo needs them: they bring the trainer and the engine.
+    from martello.demo.files.recall import recall_files
+    from martello.demo.files.wording import notes, sentence, table
+
+    with Progress(is_wanted=not arguments.json) as progress:
+        found = recall_files(Path(arguments.directory or "."), progress)
+    if arguments.json:
+        print_json(found)
+        return 0
+    say(bold(paragraph(sentence(found))), "", *columns(table(found)), "")
+    say(*(paragraph(note) for note in notes(found)), "")
+    features = resources.files("martello.demo.files") / "features.toml"
+    say("Next: the features are data, to be read and to be taken over into a martello.toml:", f"  {features}")
+    return 0
 
 
 def write_demo(name: str, directory: Path) -> None:

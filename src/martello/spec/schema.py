@@ -194,7 +194,7 @@ class Requirement(_Part, frozen=True, kw_only=True):
             Meta(
                 gt=0,
                 description="labels that may be spent on the verdict; they are then taken one by one, until the answer "
-                "is known",
+                "is known (several classes: a number fixed before)",
             ),
         ]
         | None

@@ -56,8 +56,10 @@ async function refill() {
 }
 
 async function takeMore() {
+  // in this order: a unit answered in between is put into the outbox before it is let go, so one of the two names it
+  const held = await holdings.all();
   const onTheirWay = (await outbox.all()).map((act) => act.assignment);
-  const holding = [...new Set([...(await holdings.all()), ...onTheirWay])];
+  const holding = [...new Set([...held, ...onTheirWay])];
   const { units } = await post("/label/next", { k: AHEAD + 1 - queue.length, holding });
   const isEmpty = !queue.length;
   for (const unit of units) {
