@@ -118,7 +118,6 @@ SETS = (
         "1",
         without=("id", "year", "period", "nannyml_prediction", "nannyml_predicted_probability"),
         most_rows=50_000,
-        shaped_by=False,
     ),
     RealSet(
         "nycflights13",
@@ -127,6 +126,5 @@ SETS = (
         "1",
         without=("year", "dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"),
         most_rows=60_000,
-        shaped_by=False,
     ),
 )
