@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections import Counter
 from typing import Any
 
@@ -158,11 +159,10 @@ def test_the_same_question_is_one_look_however_often_the_page_is_opened(judged):
         assert project.run().repeated == ()
 
 
-def test_a_larger_budget_waits_for_the_rest(judged):
-    with api.open(judged["directory"]) as project:
-        spec = SPEC.replace("label_budget = 250", "label_budget = 300")
-        (judged["directory"] / "martello.toml").write_text(spec)
-    with api.open(judged["directory"]) as project:
+def test_a_larger_budget_waits_for_the_rest(judged, tmp_path):
+    directory = shutil.copytree(judged["directory"], tmp_path / "larger")
+    (directory / "martello.toml").write_text(SPEC.replace("label_budget = 250", "label_budget = 300"))
+    with api.open(directory) as project:
         project.run()
         state = next(state for state in project.states() if state.word == "evaluate")
         assert state.why.startswith("250 of 300 gold answers are there")
